@@ -1,0 +1,18 @@
+/*
+ * weft: a NUMA-aware work-stealing thread-pool runtime for Linux. This header includes every public one.
+ */
+#ifndef WEFT_H
+#define WEFT_H
+
+#define WEFT_VERSION_MAJOR 0
+#define WEFT_VERSION_MINOR 1
+#define WEFT_VERSION_PATCH 0
+
+#include "weft/array.h"
+#include "weft/loop.h"
+#include "weft/plan.h"
+#include "weft/pool.h"
+#include "weft/status.h"
+#include "weft/task.h"
+
+#endif

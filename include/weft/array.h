@@ -1,0 +1,128 @@
+/*
+ * Arrays whose pages lie with the workers that compute on them, loops that run where the pages are, and the truth about
+ * where they are.
+ */
+#ifndef WEFT_ARRAY_H
+#define WEFT_ARRAY_H
+
+#include "weft/loop.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weft_array weft_array;
+
+typedef enum weft_place {
+    WEFT_PARTITIONED = 0, /**< part i on the node of worker i: first touched by it */
+    WEFT_INTERLEAVED = 1, /**< pages in turn over the pool's nodes */
+    WEFT_ON_NODE = 2,     /**< all pages on one node */
+    WEFT_REPLICATED = 3   /**< one copy per node; write with weft_array_replicate(), read with weft_array_local() */
+} weft_place;
+
+typedef enum weft_pages {
+    WEFT_PAGES_DEFAULT = 0, /**< transparent huge pages for arrays of 4 MiB or more, else base pages */
+    WEFT_PAGES_BASE = 1,    /**< base pages only */
+    WEFT_PAGES_THP = 2,     /**< ask for transparent huge pages */
+    WEFT_PAGES_HUGE = 3     /**< reserved huge pages of the default size; falls back to THP and says so */
+} weft_pages;
+
+/** Options of weft_array_create(). Zero means the default of each field. Start from WEFT_ARRAY_OPTIONS_INIT. */
+typedef struct weft_array_options {
+    size_t size;
+    weft_place place;
+    int node; /**< ON_NODE: index into the plan's nodes */
+    weft_pages pages;
+    bool strict;    /**< ON_NODE: fail with WEFT_ESTRICT when not every page landed there; HUGE: when none were reserved */
+    bool untouched; /**< reserve and bind only; the pages are touched by weft_array_touch() or by whoever writes first */
+} weft_array_options;
+
+#define WEFT_ARRAY_OPTIONS_INIT .size = sizeof(weft_array_options)
+
+/**
+ * Make an array of n zeroed items and put its pages where the options say, touched in parallel by the workers of each node.
+ *
+ * @param n           items, at least 1.
+ * @param item_bytes  bytes per item, at least 1.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, zero or overflowing size, node out of range, unknown option; WEFT_ENOMEM; WEFT_ECLOSED;
+ *         WEFT_ESTRICT.
+ *
+ * Threads: any. Blocks: until touched. The array must be destroyed before the pool.
+ */
+WEFT_API weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, size_t item_bytes,
+                                       const weft_array_options *options);
+
+/** Release an array. NULL is allowed. Threads: any, when nobody uses it. */
+WEFT_API void weft_array_destroy(weft_array *array);
+
+/** The items, contiguous, aligned to the page size. REPLICATED: the copy of node 0. NULL for NULL. Threads: any. */
+WEFT_API void *weft_array_data(const weft_array *array);
+
+/** Number of items; 0 for NULL. Threads: any. */
+WEFT_API size_t weft_array_count(const weft_array *array);
+
+/** REPLICATED: the copy on the calling worker's node (node 0's on other threads); else weft_array_data(). Threads: any. */
+WEFT_API void *weft_array_local(const weft_array *array);
+
+/**
+ * REPLICATED: copy the items from `items` into every node's copy, each by its own workers.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: NULL or not a replicated array; WEFT_ECLOSED.
+ *
+ * Threads: any, when nobody reads the array. Blocks: yes.
+ */
+WEFT_API weft_status weft_array_replicate(weft_array *array, const void *items);
+
+/**
+ * Touch the pages of the array in parallel, each by a worker of the node it belongs to. Pages already present keep their content.
+ *
+ * Threads: any. Blocks: yes. Errors: WEFT_EINVAL, WEFT_ECLOSED.
+ */
+WEFT_API weft_status weft_array_touch(weft_array *array);
+
+/**
+ * Touch memory that weft did not allocate: [start, start + bytes) as items of item_bytes, partitioned like weft_for() with
+ * FIRST_TOUCH. Content is kept. Pages that are present already stay where they are.
+ *
+ * Threads: any. Blocks: yes. Errors: WEFT_EINVAL, WEFT_ECLOSED.
+ */
+WEFT_API weft_status weft_touch(weft_pool *pool, void *start, size_t bytes, size_t item_bytes);
+
+/**
+ * Run body over the items of the array, each part on the workers of the node its pages belong to; idle workers then steal,
+ * nearest first. The report's local share compares the node of each page, asked from the kernel before the loop, with the node
+ * of the worker that ran it. As weft_for() otherwise. REPLICATED arrays are looped over like weft_for() with all reads local.
+ */
+WEFT_API weft_status weft_for_array(weft_array *array, weft_loop_fn body, void *arg, const weft_for_options *options);
+
+/** Where pages are. Counts are in base pages (a huge page counts as the base pages it covers). */
+typedef struct weft_placement {
+    size_t page_bytes;     /**< base page size */
+    size_t pages;          /**< pages of the memory */
+    size_t pages_asked;    /**< pages whose node was asked from the kernel: all, or a regular sample of them */
+    size_t pages_absent;   /**< of these, not present yet */
+    size_t pages_expected; /**< of these, on the node where they belong (arrays; 0 for other memory) */
+    bool huge;             /**< huge pages were granted for at least part of it */
+    const char *reason;    /**< why less is known or granted than asked ("" if nothing is amiss); static string */
+} weft_placement;
+
+/**
+ * Ask the kernel where the pages of an array lie.
+ *
+ * @param placement  [out]
+ * @param per_node   [out] room for `nodes` counts: per_node[k] pages on OS node k; NULL with nodes 0: not wanted. Pages on OS
+ * nodes beyond are counted in the last.
+ * @return WEFT_OK; WEFT_EINVAL; WEFT_EPERM or WEFT_ENOTSUP: the kernel refuses move_pages; WEFT_ENOMEM.
+ *
+ * Threads: any. Blocks: for one system call per 4096 pages asked. Above 65536 pages a regular sample is asked.
+ */
+WEFT_API weft_status weft_array_placement(const weft_array *array, weft_placement *placement, size_t *per_node, size_t nodes);
+
+/** The same for any memory of the process: [start, start + bytes). */
+WEFT_API weft_status weft_memory_placement(const void *start, size_t bytes, weft_placement *placement, size_t *per_node,
+                                           size_t nodes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,145 @@
+/*
+ * The pool: pinned workers on every node the process may use, and what it says about itself.
+ */
+#ifndef WEFT_POOL_H
+#define WEFT_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weft/plan.h"
+#include "weft/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weft_pool weft_pool;
+
+/** Any node: the pool chooses. */
+#define WEFT_NODE_ANY (-1)
+
+/** How far a worker may move. */
+typedef enum weft_pin {
+    WEFT_PIN_DEFAULT =
+        0, /**< $WEFT_PIN, else CORE where the process plausibly owns its CPUs, else wider; see weft_pool_effective() */
+    WEFT_PIN_CORE = 1,  /**< its own PU */
+    WEFT_PIN_CACHE = 2, /**< the allowed PUs of its node under its last-level cache */
+    WEFT_PIN_NODE = 3,  /**< the allowed PUs of its node */
+    WEFT_PIN_NONE = 4   /**< every PU the process may use */
+} weft_pin;
+
+/** No spinning at all before a worker sleeps; for weft_pool_options.spin_us. */
+#define WEFT_SPIN_NONE UINT32_MAX
+
+/** Options of weft_pool_create(). Zero means the default of each field. Start from WEFT_POOL_OPTIONS_INIT. */
+typedef struct weft_pool_options {
+    size_t size;             /**< sizeof this struct as the caller knows it; set by WEFT_POOL_OPTIONS_INIT */
+    const weft_plan *plan;   /**< a ready plan; then topology, workers, reserved_cores, nodes and smt must be zero */
+    const char *topology;    /**< as in weft_plan_options. Workers of a foreign topology run unbound */
+    unsigned workers;        /**< as in weft_plan_options */
+    unsigned reserved_cores; /**< as in weft_plan_options */
+    const char *nodes;       /**< as in weft_plan_options */
+    bool smt;                /**< as in weft_plan_options */
+    bool strict;             /**< fail with WEFT_ESTRICT where the machine grants less than was asked, instead of degrading */
+    weft_pin pin;
+    uint32_t spin_us;   /**< how long an idle worker looks for work before it sleeps, microseconds; 0: $WEFT_SPIN_US, else 50,
+                             and none under a CPU quota or with more workers than CPUs. WEFT_SPIN_NONE: none */
+    size_t stack_bytes; /**< stack of each worker; 0: the system's thread default. A guard page lies below it */
+    size_t deque_slots; /**< outstanding spawns per worker, a power of two in [64, 2^20]; 0: 2^16. Further spawns run inline */
+} weft_pool_options;
+
+#define WEFT_POOL_OPTIONS_INIT .size = sizeof(weft_pool_options)
+
+/**
+ * Start a pool: one worker per entry of the plan, each bound before it runs, its deque and record pool on its own node.
+ *
+ * @param pool     [out] written on success only.
+ * @param options  NULL: all defaults (one worker per physical core that the process may use).
+ * @return WEFT_OK; WEFT_EINVAL: NULL pool or unusable option or environment; WEFT_ETOPOLOGY; WEFT_ENOMEM; WEFT_EPERM: the
+ *         system refuses threads; WEFT_ESTRICT.
+ *
+ * Threads: any, concurrently; pools are independent. Blocks: until every worker is ready. Allocates. Does not change the
+ * caller's affinity, signal mask or memory policy.
+ */
+WEFT_API weft_status weft_pool_create(weft_pool **pool, const weft_pool_options *options);
+
+/**
+ * Stop a pool: refuses new work, runs all that was accepted, ends the workers and releases everything.
+ *
+ * @return WEFT_OK, also for NULL; WEFT_EDEADLK: called from one of the pool's own workers (nothing happens).
+ *
+ * Threads: any thread outside the pool, once. Blocks: until the accepted work is done.
+ */
+WEFT_API weft_status weft_pool_destroy(weft_pool *pool);
+
+/** Number of workers; 0 for NULL. Threads: any. */
+WEFT_API unsigned weft_pool_workers(const weft_pool *pool);
+
+/** Number of nodes with workers; 0 for NULL. Threads: any. */
+WEFT_API unsigned weft_pool_nodes(const weft_pool *pool);
+
+/** The plan the pool runs. Valid while the pool lives; NULL for NULL. Threads: any. */
+WEFT_API const weft_plan *weft_pool_plan(const weft_pool *pool);
+
+/** The pool whose worker the caller is; NULL on other threads. Threads: any. */
+WEFT_API weft_pool *weft_current_pool(void);
+
+/** Id of the calling worker in its pool, in [0, weft_pool_workers()); -1 on other threads. Threads: any. */
+WEFT_API int weft_current_worker(void);
+
+/** Index of the calling worker's node in its plan, in [0, weft_pool_nodes()); -1 on other threads. Threads: any. */
+WEFT_API int weft_current_node(void);
+
+/** One line of what was asked of the machine and what it granted. */
+typedef struct weft_effective {
+    const char *feature; /**< "workers", "pin", "binding", "spin", "memory", ... */
+    const char *asked;
+    const char *got;
+    const char *reason; /**< why they differ, or why this default; never empty */
+} weft_effective;
+
+/**
+ * The effective state: every feature, what was asked, what was granted and why.
+ *
+ * @param out    room for max lines, or NULL with max 0 to count.
+ * @return number of lines there are (0 for a NULL pool); at most max are written.
+ *
+ * Threads: any. The strings live as long as the pool.
+ */
+WEFT_API size_t weft_pool_effective(const weft_pool *pool, weft_effective *out, size_t max);
+
+/** The most remote distance classes that statistics tell apart; further ones are counted in the last. */
+#define WEFT_REMOTE_CLASSES 8
+
+/** Counters since the pool was created, summed over workers or of one. */
+typedef struct weft_stats {
+    uint64_t tasks;        /**< tasks that ran: spawned, submitted or stolen */
+    uint64_t inbox_tasks;  /**< of these, taken from a node's inbox */
+    uint64_t steals_cache; /**< tasks and loop ranges stolen from a worker under the same cache */
+    uint64_t steals_node;  /**< ... from the same node, another cache */
+    uint64_t
+        steals_remote[WEFT_REMOTE_CLASSES]; /**< ... from another node, by rank of its distance from the thief's (0: nearest) */
+    uint64_t failed_rounds;                 /**< search rounds that found nothing */
+    uint64_t parks;                         /**< times a worker went to sleep */
+    uint64_t wakes;                         /**< times it was woken */
+    uint64_t loop_iterations;               /**< iterations of loops that ran */
+    uint64_t loop_iterations_local;         /**< of these, on the node they were planned for */
+    uint64_t overflows;                     /**< spawns that ran inline because the deque was full */
+} weft_stats;
+
+/**
+ * Read the counters without stopping anybody.
+ *
+ * @param worker  in [0, weft_pool_workers(pool)), or -1 for the sum.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, or no such worker.
+ *
+ * Threads: any. Counters of running workers may be a few events old.
+ */
+WEFT_API weft_status weft_pool_stats(const weft_pool *pool, int worker, weft_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,101 @@
+/*
+ * Tasks: submit from any thread, spawn and sync on workers, and groups that both may fill.
+ *
+ * A task that waits (weft_sync, weft_group_wait, a loop) runs only work of its own subtree in the meantime: its children,
+ * their children, and tasks of the group it waits for. It never runs a stranger's task, so a lock held across a wait
+ * cannot deadlock with one. (Static loops are the exception: see weft/loop.h.)
+ */
+#ifndef WEFT_TASK_H
+#define WEFT_TASK_H
+
+#include "weft/pool.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef void (*weft_task_fn)(void *arg);
+
+typedef struct weft_group weft_group;
+
+/** Options of weft_submit(). Start from WEFT_SUBMIT_OPTIONS_INIT. */
+typedef struct weft_submit_options {
+    size_t size; /**< sizeof this struct as the caller knows it */
+    int node; /**< preferred node in [0, weft_pool_nodes(pool)), or WEFT_NODE_ANY: the submitter's; WEFT_SUBMIT_OPTIONS_INIT sets
+                 ANY */
+    weft_group *group; /**< the task counts in this group of the same pool; NULL: none */
+} weft_submit_options;
+
+#define WEFT_SUBMIT_OPTIONS_INIT .size = sizeof(weft_submit_options), .node = WEFT_NODE_ANY
+
+/**
+ * Submit one detached task. Tasks submitted to one node start roughly in order. It may run on another node if that one is idle.
+ *
+ * @param options  NULL: any node, no group.
+ * @return WEFT_OK; WEFT_EINVAL: NULL pool or fn, node out of range, group of another pool; WEFT_ENOMEM; WEFT_ECLOSED: the
+ *         pool is being destroyed and the task never runs.
+ *
+ * Threads: any, concurrently, workers of this or another pool included. Blocks: no. Allocates from the node's record pool.
+ * Orders: the caller's earlier writes are visible to the task.
+ */
+WEFT_API weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_submit_options *options);
+
+/**
+ * Spawn a child of the running task. It may run at once, later here, or on a thief. Serial equivalent: fn(arg) at the
+ * latest by the next weft_sync() of this task. A task that returns syncs implicitly.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: fn is NULL or the caller is not a worker.
+ *
+ * Threads: workers. Blocks: no (runs fn inline when the deque is full). Orders: the caller's earlier writes are visible to it.
+ */
+WEFT_API weft_status weft_spawn(weft_task_fn fn, void *arg);
+
+/**
+ * Wait for every child that the running task spawned so far. Runs own children meanwhile, newest first.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: the caller is not a worker.
+ *
+ * Threads: workers. Blocks: yes. Orders: all writes of the children are visible afterwards.
+ */
+WEFT_API weft_status weft_sync(void);
+
+/**
+ * Make a group: a counter of tasks, from any threads, that any thread can wait for. Reusable after each wait.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: NULL group or pool; WEFT_ENOMEM.
+ *
+ * Threads: any. Allocates.
+ */
+WEFT_API weft_status weft_group_create(weft_group **group, weft_pool *pool);
+
+/**
+ * Add one task to the group. On a worker of the group's pool it is spawned like weft_spawn(), elsewhere submitted.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: NULL group or fn; WEFT_ENOMEM; WEFT_ECLOSED: as weft_submit().
+ *
+ * Threads: any, concurrently; a task of the group may add more to it. Blocks: no.
+ */
+WEFT_API weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *arg);
+
+/**
+ * Wait until every task of the group has ended. On a worker it runs its own subtree and the group's waiting tasks meanwhile.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: NULL; WEFT_EDEADLK: called from inside a task of this same group.
+ *
+ * Threads: any, several may wait. Blocks: yes. Orders: all writes of the group's tasks are visible afterwards.
+ */
+WEFT_API weft_status weft_group_wait(weft_group *group);
+
+/**
+ * Release a group. NULL is allowed.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: tasks of the group have not ended (nothing happens; wait first).
+ *
+ * Threads: any, when nobody else uses the group.
+ */
+WEFT_API weft_status weft_group_destroy(weft_group *group);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,17 @@
+/*
+ * The two futex calls the runtime sleeps with (futex(2)), process-private. Callers own the protocol around the word.
+ */
+#ifndef WF_BASE_FUTEX_H
+#define WF_BASE_FUTEX_H
+
+#include <stdint.h>
+
+#include "base/atomic.h"
+
+/* Sleep while *word == expected. Returns on a wake, a changed word or a signal: callers look again. */
+void wf_futex_wait(wf_atomic_u32 *word, uint32_t expected);
+
+/* Wake at most `count` sleepers. */
+void wf_futex_wake(wf_atomic_u32 *word, int count);
+
+#endif

@@ -1,0 +1,47 @@
+/* Detail texts per thread, and the size rule of options structs. */
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local char detail[512];
+
+const char *weft_status_name(weft_status status) {
+    static const char *const names[] = {"WEFT_OK",        "WEFT_EINVAL",  "WEFT_ENOMEM",  "WEFT_EAGAIN",
+                                        "WEFT_ECLOSED",   "WEFT_EPERM",   "WEFT_ENOTSUP", "WEFT_EIO",
+                                        "WEFT_ETOPOLOGY", "WEFT_EDEADLK", "WEFT_ESTRICT"};
+    size_t index = (size_t)status;
+    return index < WF_ARRAY_LENGTH(names) ? names[index] : "WEFT_E?";
+}
+
+const char *weft_error_detail(void) {
+    return detail;
+}
+
+weft_status wf_fail(weft_status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    return status;
+}
+
+weft_status wf_options_copy(void *known, size_t known_bytes, const void *given, const char *type_name) {
+    if (!given)
+        return WEFT_OK;
+    size_t given_bytes;
+    memcpy(&given_bytes, given, sizeof given_bytes); /* the first field of every options struct */
+    if (given_bytes < sizeof(size_t))
+        return wf_fail(WEFT_EINVAL, "%s.size is %zu: start the struct from its ..._INIT macro", type_name, given_bytes);
+    const unsigned char *bytes = given;
+    for (size_t i = known_bytes; i < given_bytes; i++)
+        if (bytes[i])
+            return wf_fail(
+                WEFT_EINVAL,
+                "%s has a setting at byte %zu that this library (size %zu) does not know: it was built for a newer weft",
+                type_name, i, known_bytes);
+    memcpy(known, given, given_bytes < known_bytes ? given_bytes : known_bytes);
+    memcpy(known, &known_bytes, sizeof known_bytes);
+    return WEFT_OK;
+}

@@ -1,0 +1,40 @@
+/*
+ * Address space and pages: reserve, huge pages, populate, release. Knows bytes and nodes, not workers.
+ * Threading: an area belongs to whoever reserved it; different areas are independent.
+ */
+#ifndef WF_MEMORY_PAGES_H
+#define WF_MEMORY_PAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "weft/array.h"
+#include "weft/status.h"
+
+/* Bytes of a base page, of a transparent huge page (0: none), asked once. */
+size_t wf_page_bytes(void);
+size_t wf_thp_bytes(void);
+
+struct wf_area {
+    void *start;        /* page aligned; THP aligned when it is large enough to hold one */
+    size_t bytes;       /* usable: the asked size, rounded up to whole pages */
+    size_t mapped;      /* what release gives back */
+    weft_pages pages;   /* granted: BASE, THP or HUGE */
+    const char *reason; /* why less than asked was granted, "" if nothing is amiss; static */
+};
+
+/*
+ * Reserve zeroed address space without touching it (no swap reservation). pages: BASE, THP or HUGE (HUGE falls back to THP,
+ * THP to BASE, and says so). WEFT_ENOMEM.
+ */
+weft_status wf_area_reserve(struct wf_area *area, size_t bytes, weft_pages pages);
+void wf_area_release(struct wf_area *area);
+
+/*
+ * Make the pages of [start, start + bytes) present on the calling thread's node (or where a policy says), keeping content.
+ * MADV_POPULATE_WRITE where the kernel has it, else one write per page that puts back what it read, atomically.
+ * WEFT_ENOMEM: the pages cannot be had.
+ */
+weft_status wf_pages_populate(void *start, size_t bytes);
+
+#endif
