@@ -1,0 +1,109 @@
+/* Pages and their nodes, in batches of one system call each. Keeps no state. */
+#include "memory/placement.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "memory/pages.h"
+
+#define BATCH 4096
+#define ASK_AT_MOST 65536
+
+weft_status wf_pages_nodes(void *const *addresses, size_t count, int *nodes) {
+    for (size_t first = 0; first < count; first += BATCH) {
+        size_t batch = count - first < BATCH ? count - first : BATCH;
+        /* No list of nodes: nothing moves, each page's node or a negative errno comes back. */
+        if (syscall(SYS_move_pages, 0, batch, addresses + first, NULL, nodes + first, 0) < 0) {
+            weft_status status = errno == ENOSYS ? WEFT_ENOTSUP : errno == ENOMEM ? WEFT_ENOMEM : WEFT_EPERM;
+            return wf_fail(status, "the kernel does not say where pages are: move_pages: %s", strerror(errno));
+        }
+        for (size_t i = first; i < first + batch; i++)
+            if (nodes[i] < 0)
+                nodes[i] = WF_NODE_ABSENT;
+    }
+    return WEFT_OK;
+}
+
+struct batch {
+    void *addresses[BATCH];
+    size_t pages[BATCH];
+    int nodes[BATCH];
+};
+
+static weft_status ask_batch(struct batch *batch, size_t count, wf_placement_fn visit, void *arg) {
+    weft_status status = wf_pages_nodes(batch->addresses, count, batch->nodes);
+    for (size_t i = 0; status == WEFT_OK && i < count; i++)
+        visit(arg, batch->pages[i], batch->nodes[i]);
+    return status;
+}
+
+weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn visit, void *arg, size_t *pages, size_t *asked) {
+    size_t page_bytes = wf_page_bytes();
+    uintptr_t first = (uintptr_t)start / page_bytes, last = ((uintptr_t)start + (bytes - 1)) / page_bytes;
+    size_t total = last - first + 1, stretch = (total - 1) / ASK_AT_MOST + 1;
+    struct batch *batch = malloc(sizeof *batch);
+    if (!batch)
+        return wf_fail(WEFT_ENOMEM, "no memory to ask for the nodes of %zu pages", total);
+    weft_status status = WEFT_OK;
+    size_t count = 0, sum = 0;
+    for (size_t head = 0; head < total && status == WEFT_OK; head += stretch) {
+        uint64_t scramble = head;
+        size_t room = total - head < stretch ? total - head : stretch;
+        size_t page = stretch == 1 ? head : head + (size_t)(wf_rng_next(&scramble) % room);
+        batch->pages[count] = page;
+        batch->addresses[count] = (void *)((first + page) * page_bytes); /* only named to the kernel, never accessed */
+        sum++;
+        if (++count == BATCH || total - head <= stretch) {
+            status = ask_batch(batch, count, visit, arg);
+            count = 0;
+        }
+    }
+    free(batch);
+    *pages = total;
+    *asked = sum;
+    return status;
+}
+
+struct count {
+    size_t absent, *per_node, nodes;
+};
+
+static void count_page(void *arg, size_t page, int node) {
+    (void)page;
+    struct count *count = arg;
+    if (node == WF_NODE_ABSENT)
+        count->absent++;
+    else if (count->nodes)
+        count->per_node[(size_t)node < count->nodes ? (size_t)node : count->nodes - 1]++;
+}
+
+weft_status weft_memory_placement(const void *start, size_t bytes, weft_placement *placement, size_t *per_node, size_t nodes) {
+    if (!start || !bytes || !placement)
+        return wf_fail(WEFT_EINVAL, "start, bytes and placement must be given: at least one byte and a place for the answer");
+    if (!per_node != !nodes)
+        return wf_fail(WEFT_EINVAL, "per_node and nodes go together: room for at least one count, or NULL and 0");
+    if (bytes - 1 > UINTPTR_MAX - (uintptr_t)start)
+        return wf_fail(WEFT_EINVAL, "%zu bytes at %p exceed the address space", bytes, start);
+    size_t *counts = calloc(nodes ? nodes : 1, sizeof *counts);
+    if (!counts)
+        return wf_fail(WEFT_ENOMEM, "no memory to count the pages of %zu nodes", nodes);
+    struct count count = {.per_node = counts, .nodes = nodes};
+    weft_placement answer = {.page_bytes = wf_page_bytes(), .reason = ""};
+    weft_status status = wf_placement_visit(start, bytes, count_page, &count, &answer.pages, &answer.pages_asked);
+    if (status == WEFT_OK) {
+        answer.pages_absent = count.absent;
+        if (answer.pages_asked < answer.pages)
+            answer.reason = "more than 65536 pages: a regular sample was asked";
+        *placement = answer;
+        if (nodes)
+            memcpy(per_node, counts, nodes * sizeof *counts);
+    }
+    free(counts);
+    return status;
+}

@@ -1,0 +1,33 @@
+/*
+ * The kernel's answer to the question on which node pages lie (move_pages(2) without nodes to move to).
+ * Threading: any; the answer is that of the moment it was asked.
+ */
+#ifndef WF_MEMORY_PLACEMENT_H
+#define WF_MEMORY_PLACEMENT_H
+
+#include <stddef.h>
+
+#include "weft/array.h"
+
+/* A page that is not present (or is the shared page of zeros): on no node. */
+#define WF_NODE_ABSENT (-1)
+
+/*
+ * OS node of the page at each of `count` addresses, or WF_NODE_ABSENT. WEFT_EPERM or WEFT_ENOTSUP: the kernel refuses;
+ * WEFT_ENOMEM.
+ */
+weft_status wf_pages_nodes(void *const *addresses, size_t count, int *nodes);
+
+/* One page's answer. page counts from the page that holds `start`. */
+typedef void (*wf_placement_fn)(void *arg, size_t page, int node);
+
+/*
+ * Ask for the pages of [start, start + bytes) and call visit in the order of the pages: for every page up to 65536 of them,
+ * else for one page out of each stretch of equal length. Which one of its stretch is scrambled (the same in every call):
+ * always the first would see only every second node of pages that lie in turn on several.
+ *
+ * *pages: pages of the memory, *asked: calls of visit. Errors as wf_pages_nodes(), after some calls of visit.
+ */
+weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn visit, void *arg, size_t *pages, size_t *asked);
+
+#endif

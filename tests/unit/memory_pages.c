@@ -1,0 +1,162 @@
+/* memory/pages: areas, what is granted, populating without losing content. */
+#include <criterion/criterion.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "memory/pages.h"
+#include "memory/placement.h"
+
+static size_t absent_pages(const void *start, size_t bytes) {
+    weft_placement placement;
+    cr_assert_eq(weft_memory_placement(start, bytes, &placement, NULL, 0), WEFT_OK, "%s", weft_error_detail());
+    return placement.pages_absent;
+}
+
+static bool asks_nodes(void) {
+    int here = 0;
+    weft_placement placement;
+    return weft_memory_placement(&here, sizeof here, &placement, NULL, 0) == WEFT_OK;
+}
+
+Test(pages, an_area_is_whole_zeroed_pages) {
+    struct wf_area area;
+    cr_assert_eq(wf_area_reserve(&area, 3 * wf_page_bytes() + 1, WEFT_PAGES_BASE), WEFT_OK);
+    cr_assert_eq(area.bytes, 4 * wf_page_bytes());
+    cr_assert_eq((uintptr_t)area.start % wf_page_bytes(), 0);
+    cr_assert_eq(area.pages, WEFT_PAGES_BASE);
+    cr_assert_str_eq(area.reason, "");
+    for (size_t i = 0; i < area.bytes; i++)
+        cr_assert_eq(((char *)area.start)[i], 0);
+    wf_area_release(&area);
+    cr_assert_null(area.start);
+    wf_area_release(&area);
+}
+
+Test(pages, transparent_huge_pages_are_aligned_or_explained) {
+    struct wf_area area;
+    size_t bytes = 8u << 20;
+    cr_assert_eq(wf_area_reserve(&area, bytes, WEFT_PAGES_THP), WEFT_OK);
+    cr_assert_eq(area.bytes, bytes);
+    if (area.pages == WEFT_PAGES_THP)
+        cr_assert_eq((uintptr_t)area.start % wf_thp_bytes(), 0);
+    else
+        cr_assert_str_not_empty(area.reason);
+    memset(area.start, 7, area.bytes);
+    wf_area_release(&area);
+}
+
+Test(pages, a_small_area_gets_base_pages_and_a_reason) {
+    struct wf_area area;
+    cr_assert_eq(wf_area_reserve(&area, 10, WEFT_PAGES_THP), WEFT_OK);
+    cr_assert_eq(area.pages, WEFT_PAGES_BASE);
+    cr_assert_str_not_empty(area.reason);
+    wf_area_release(&area);
+}
+
+Test(pages, reserved_huge_pages_fall_back_with_a_reason) {
+    struct wf_area area;
+    cr_assert_eq(wf_area_reserve(&area, (size_t)1 << 40, WEFT_PAGES_HUGE), WEFT_OK, "%s", weft_error_detail());
+    cr_assert_neq(area.pages, WEFT_PAGES_HUGE);
+    cr_assert_str_not_empty(area.reason);
+    wf_area_release(&area);
+}
+
+Test(pages, impossible_sizes_are_errors) {
+    struct wf_area area;
+    cr_assert_eq(wf_area_reserve(&area, 0, WEFT_PAGES_BASE), WEFT_EINVAL);
+    cr_assert_eq(wf_area_reserve(&area, SIZE_MAX, WEFT_PAGES_BASE), WEFT_ENOMEM);
+    cr_assert_eq(wf_area_reserve(&area, SIZE_MAX / 2, WEFT_PAGES_THP), WEFT_ENOMEM);
+    cr_assert_eq(wf_area_reserve(&area, SIZE_MAX - 3 * wf_page_bytes(), WEFT_PAGES_HUGE), WEFT_ENOMEM);
+    cr_assert_eq(wf_area_reserve(&area, 4096, WEFT_PAGES_DEFAULT), WEFT_EINVAL);
+    cr_assert_str_not_empty(weft_error_detail());
+}
+
+Test(pages, populating_makes_present_and_keeps_content) {
+    struct wf_area area;
+    size_t page = wf_page_bytes();
+    cr_assert_eq(wf_area_reserve(&area, 64 * page, WEFT_PAGES_BASE), WEFT_OK);
+    char *bytes = area.start;
+    bytes[5 * page] = 42;
+    if (asks_nodes())
+        cr_assert_eq(absent_pages(area.start, area.bytes), 63);
+    cr_assert_eq(wf_pages_populate(bytes + 3, 10 * page), WEFT_OK);
+    if (asks_nodes())
+        cr_assert_eq(absent_pages(area.start, area.bytes), 64 - 11);
+    cr_assert_eq(bytes[5 * page], 42);
+    cr_assert_eq(wf_pages_populate(bytes, 0), WEFT_OK);
+    wf_area_release(&area);
+}
+
+Test(pages, what_cannot_be_populated_is_an_error_with_a_text) {
+    struct wf_area area;
+    size_t page = wf_page_bytes();
+    cr_assert_eq(wf_area_reserve(&area, 4 * page, WEFT_PAGES_BASE), WEFT_OK);
+    cr_assert_eq(wf_pages_populate(area.start, SIZE_MAX), WEFT_EINVAL);
+    cr_assert_eq(munmap((char *)area.start + 2 * page, page), 0);
+    cr_assert_eq(wf_pages_populate(area.start, area.bytes), WEFT_ENOMEM);
+    cr_assert(strstr(weft_error_detail(), "not mapped"));
+    wf_area_release(&area);
+}
+
+Test(placement, counts_add_up_per_node) {
+    struct wf_area area;
+    size_t page = wf_page_bytes(), pages = 10000, per_node[4] = {9, 9, 9, 9};
+    cr_assert_eq(wf_area_reserve(&area, pages * page, WEFT_PAGES_BASE), WEFT_OK);
+    cr_assert_eq(wf_pages_populate(area.start, 6000 * page), WEFT_OK);
+    weft_placement placement;
+    if (!asks_nodes()) {
+        cr_assert_str_not_empty(weft_error_detail());
+        cr_skip_test("move_pages is refused here");
+    }
+    cr_assert_eq(weft_memory_placement(area.start, area.bytes, &placement, per_node, 4), WEFT_OK);
+    cr_assert_eq(placement.pages, pages);
+    cr_assert_eq(placement.pages_asked, pages);
+    cr_assert_eq(placement.pages_absent, 4000);
+    cr_assert_eq(placement.pages_expected, 0);
+    cr_assert_eq(per_node[0] + per_node[1] + per_node[2] + per_node[3], 6000);
+    size_t all = 0;
+    cr_assert_eq(weft_memory_placement(area.start, area.bytes, &placement, &all, 1), WEFT_OK);
+    cr_assert_eq(all, 6000, "nodes beyond the room are counted in the last");
+    wf_area_release(&area);
+}
+
+struct seen {
+    size_t calls, last, present;
+};
+
+static void see(void *arg, size_t page, int node) {
+    struct seen *seen = arg;
+    cr_assert(!seen->calls || page > seen->last);
+    seen->calls++;
+    seen->last = page;
+    seen->present += node != WF_NODE_ABSENT;
+}
+
+Test(placement, above_65536_pages_one_of_each_stretch_is_asked) {
+    struct wf_area area;
+    size_t page = wf_page_bytes(), count = 200001, pages, asked;
+    cr_assert_eq(wf_area_reserve(&area, count * page, WEFT_PAGES_BASE), WEFT_OK);
+    if (!asks_nodes())
+        cr_skip_test("move_pages is refused here");
+    cr_assert_eq(wf_pages_populate(area.start, count / 4 * page), WEFT_OK);
+    struct seen seen = {0};
+    cr_assert_eq(wf_placement_visit(area.start, area.bytes, see, &seen, &pages, &asked), WEFT_OK);
+    cr_assert_eq(pages, count);
+    cr_assert_eq(asked, (count + 3) / 4);
+    cr_assert_eq(seen.calls, asked);
+    cr_assert_lt(seen.last, count);
+    cr_assert(seen.present > asked / 4 - 2 && seen.present < asked / 4 + 2);
+    wf_area_release(&area);
+}
+
+Test(placement, unusable_arguments_are_errors) {
+    weft_placement placement;
+    size_t count;
+    cr_assert_eq(weft_memory_placement(NULL, 1, &placement, NULL, 0), WEFT_EINVAL);
+    cr_assert_eq(weft_memory_placement(&count, 0, &placement, NULL, 0), WEFT_EINVAL);
+    cr_assert_eq(weft_memory_placement(&count, 1, NULL, NULL, 0), WEFT_EINVAL);
+    cr_assert_eq(weft_memory_placement(&count, 1, &placement, NULL, 3), WEFT_EINVAL);
+    cr_assert_eq(weft_memory_placement(&count, 1, &placement, &count, 0), WEFT_EINVAL);
+    cr_assert_eq(weft_memory_placement(&count, SIZE_MAX, &placement, NULL, 0), WEFT_EINVAL);
+}
