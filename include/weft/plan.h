@@ -22,7 +22,8 @@ typedef struct weft_plan_options {
     size_t size;             /**< sizeof this struct as the caller knows it; set by WEFT_PLAN_OPTIONS_INIT */
     const char *topology;    /**< NULL: $WEFT_TOPOLOGY, else the live machine. Otherwise an hwloc v2 XML file, a directory
                                   (fsroot: a copy of a machine's /proc and /sys), or a synthetic string ("node:2 core:4 pu:2") */
-    unsigned workers;        /**< at most this many workers; 0: $WEFT_WORKERS, else as many as the machine and the quota give */
+    unsigned workers;        /**< exactly this many workers, whatever the quota; 0: $WEFT_WORKERS, else as many as the cores
+                                  and the quota give */
     unsigned reserved_cores; /**< cores left without a worker, taken one by one from the node with the most workers */
     const char *nodes;       /**< OS indexes of the nodes to use, as "0,2-3"; NULL: all */
     bool smt;                /**< one worker per PU instead of one per core; false: $WEFT_SMT, else false */
@@ -98,7 +99,7 @@ typedef struct weft_plan_limits {
  * @param plan     [out] the plan; written on success only. Release it with weft_plan_destroy().
  * @param options  NULL: all defaults.
  * @return WEFT_OK; WEFT_EINVAL: plan is NULL, an option or an environment variable is nonsense, more workers are asked for
- *         than the process may use, no node of the list exists, or the reserved cores leave none;
+ *         than the process may use, a node of the list has no core to use, or the reserved cores leave none;
  *         WEFT_ETOPOLOGY: the topology is missing, broken, or holds no PU that may be used; WEFT_ENOMEM.
  *
  * Threads: any, concurrently. Blocks: reads /sys and /proc (the live topology once per process). Allocates.

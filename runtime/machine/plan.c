@@ -1,0 +1,303 @@
+/*
+ * Makes plans: options and environment, then the steps that plan.h lists, each filling its part of the struct. A half-built
+ * plan is released like a whole one. The rule itself (ties, oddities, order of victims) is told in plan.md beside this file.
+ */
+#include "machine/plan.h"
+
+#include <hwloc/cpukinds.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/env.h"
+#include "base/status.h"
+#include "machine/memory_nodes.h"
+#include "machine/select.h"
+#include "machine/victims.h"
+
+/* No machine has more PUs; a larger number is a slip. */
+#define MAX_WORKERS (1u << 20)
+
+struct wf_block {
+    struct wf_block *next;
+    max_align_t data[];
+};
+
+void *wf_plan_allocate(struct weft_plan *plan, size_t count, size_t bytes) {
+    size_t total;
+    struct wf_block *block = NULL;
+    if (!__builtin_mul_overflow(count, bytes, &total) && total <= SIZE_MAX / 2)
+        block = calloc(1, sizeof *block + total);
+    if (!block) {
+        wf_fail(WEFT_ENOMEM, "no memory for a plan");
+        return NULL;
+    }
+    block->next = plan->blocks;
+    plan->blocks = block;
+    return block->data;
+}
+
+const char *wf_plan_format(struct weft_plan *plan, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    char *text = length < 0 ? NULL : wf_plan_allocate(plan, (size_t)length + 1, 1);
+    if (text)
+        vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    va_end(args);
+    return text;
+}
+
+/* Options that are zero come from the environment. */
+static weft_status read_environment(weft_plan_options *options, const char **workers_who) {
+    uint64_t workers = 0;
+    weft_status status = WEFT_OK;
+    *workers_who = "worker count";
+    if (!options->topology)
+        options->topology = wf_env_text("WEFT_TOPOLOGY");
+    if (!options->smt)
+        status = wf_env_bool("WEFT_SMT", &options->smt);
+    if (status || options->workers)
+        return status;
+    status = wf_env_unsigned("WEFT_WORKERS", 1, MAX_WORKERS, &workers);
+    if (workers)
+        *workers_who = "WEFT_WORKERS";
+    options->workers = (unsigned)workers;
+    return status;
+}
+
+static weft_status read_options(weft_plan_options *options, const weft_plan_options *given, const char **workers_who) {
+    weft_status status = wf_options_copy(options, sizeof *options, given, "weft_plan_options");
+    if (status)
+        return status;
+    status = read_environment(options, workers_who);
+    if (status)
+        return status;
+    if (options->workers > MAX_WORKERS || options->reserved_cores > MAX_WORKERS)
+        return wf_fail(WEFT_EINVAL, "%s %u is beyond any machine: at most %u",
+                       options->workers > MAX_WORKERS ? *workers_who : "reserved_cores",
+                       options->workers > MAX_WORKERS ? options->workers : options->reserved_cores, MAX_WORKERS);
+    return WEFT_OK;
+}
+
+/* The affinity mask where there is one, and the homes inside it. */
+static weft_status find_homes(struct weft_plan *plan, const weft_plan_options *options) {
+    if (!plan->topology->this_system || options->ignore_affinity)
+        return wf_homes_build(&plan->homes, plan->topology, NULL, options->smt);
+    hwloc_bitmap_t mask = wf_topology_bitmap(plan->topology);
+    if (!mask)
+        return wf_fail(WEFT_ENOMEM, "no memory for a plan");
+    weft_status status = wf_affinity_mask(mask);
+    if (!status)
+        status = wf_homes_build(&plan->homes, plan->topology, mask, options->smt);
+    hwloc_bitmap_free(mask);
+    return status;
+}
+
+static weft_status read_quota(struct weft_plan *plan) {
+    struct wf_quota quota = {0};
+    plan->limits.quota_source = "";
+    if (plan->topology->this_system || plan->topology->fsroot)
+        wf_quota_read(plan->topology->fsroot ? plan->topology->fsroot : "", &quota);
+    plan->limits.quota_cpus = quota.cpus;
+    if (quota.cpus > 0)
+        plan->limits.quota_source = wf_plan_format(plan, "%s", quota.source);
+    return plan->limits.quota_source ? WEFT_OK : WEFT_ENOMEM;
+}
+
+static weft_status read_limits(struct weft_plan *plan) {
+    weft_plan_limits *limits = &plan->limits;
+    hwloc_topology_t hwloc = plan->topology->hwloc;
+    hwloc_bitmap_t present = hwloc_bitmap_dup(hwloc_topology_get_topology_cpuset(hwloc));
+    if (!present)
+        return wf_fail(WEFT_ENOMEM, "no memory for a plan");
+    weft_status status = read_quota(plan);
+    limits->this_system = plan->topology->this_system;
+    limits->allowed_pus = (unsigned)hwloc_bitmap_weight(plan->homes.allowed);
+    limits->allowed_cores = plan->homes.allowed_cores;
+    bool whole = limits->allowed_pus == (unsigned)hwloc_bitmap_weight(present);
+    limits->owns_machine = limits->this_system && whole && limits->quota_cpus <= 0;
+    hwloc_bitmap_and(present, present, hwloc_topology_get_allowed_cpuset(hwloc));
+    limits->affinity_restricted = limits->allowed_pus < (unsigned)hwloc_bitmap_weight(present);
+    hwloc_bitmap_free(present);
+    return status;
+}
+
+/* The outermost data or unified cache above the PU. */
+static hwloc_obj_t last_level_cache(hwloc_obj_t pu) {
+    hwloc_obj_t cache = NULL;
+    for (hwloc_obj_t above = pu->parent; above; above = above->parent)
+        if (hwloc_obj_type_is_dcache(above->type))
+            cache = above;
+    return cache;
+}
+
+static int cache_number(const struct weft_plan *plan, unsigned worker) {
+    if (!plan->caches[worker])
+        return -1;
+    int next = 0;
+    for (unsigned i = 0; i < worker; i++) {
+        if (plan->caches[i] == plan->caches[worker])
+            return plan->workers[i].cache;
+        next = plan->workers[i].cache >= next ? plan->workers[i].cache + 1 : next;
+    }
+    return next;
+}
+
+static weft_status fill_workers(struct weft_plan *plan) {
+    plan->workers = wf_plan_allocate(plan, plan->worker_count, sizeof *plan->workers);
+    plan->caches = wf_plan_allocate(plan, plan->worker_count, sizeof *plan->caches);
+    if (!plan->workers || !plan->caches)
+        return WEFT_ENOMEM;
+    for (unsigned i = 0; i < plan->worker_count; i++) {
+        const struct wf_candidate *chosen = plan->chosen[i];
+        weft_plan_worker *worker = &plan->workers[i];
+        int kind = hwloc_cpukinds_get_by_cpuset(plan->topology->hwloc, chosen->pu->cpuset, 0);
+        plan->caches[i] = last_level_cache(chosen->pu);
+        worker->pu = chosen->pu->os_index;
+        worker->core = chosen->core ? (int)chosen->core->logical_index : -1;
+        worker->cpukind = kind < 0 ? -1 : kind;
+        worker->cache = cache_number(plan, i);
+    }
+    return WEFT_OK;
+}
+
+/* Nodes are the homes of workers, which come grouped by home. */
+static weft_status fill_nodes(struct weft_plan *plan) {
+    unsigned homes = plan->homes.home_count;
+    plan->nodes = wf_plan_allocate(plan, homes, sizeof *plan->nodes);
+    plan->node_homes = wf_plan_allocate(plan, homes, sizeof *plan->node_homes);
+    plan->node_os_indexes = wf_plan_allocate(plan, homes, sizeof *plan->node_os_indexes);
+    if (!plan->nodes || !plan->node_homes || !plan->node_os_indexes)
+        return WEFT_ENOMEM;
+    for (unsigned i = 0; i < plan->worker_count; i++) {
+        const struct wf_home *home = &plan->homes.homes[plan->chosen[i]->home];
+        if (!plan->node_count || plan->node_homes[plan->node_count - 1] != home) {
+            plan->node_homes[plan->node_count] = home;
+            plan->node_os_indexes[plan->node_count] = home->os_index;
+            plan->nodes[plan->node_count].os_index = home->os_index;
+            plan->nodes[plan->node_count++].first_worker = i;
+        }
+        plan->workers[i].node = plan->node_count - 1;
+        plan->nodes[plan->node_count - 1].worker_count++;
+    }
+    return WEFT_OK;
+}
+
+static weft_status fill_distances(struct weft_plan *plan) {
+    weft_status status = wf_matrices_load(&plan->matrices, plan->topology->hwloc);
+    if (status)
+        return status;
+    plan->distances = wf_plan_allocate(plan, (size_t)plan->node_count * plan->node_count, sizeof *plan->distances);
+    if (!plan->distances)
+        return WEFT_ENOMEM;
+    plan->distance_source = wf_distances_fill(plan->distances, &plan->homes, &plan->matrices, plan->node_homes,
+                                              plan->node_os_indexes, plan->node_count, plan->scratch);
+    return WEFT_OK;
+}
+
+static weft_status fill_cpu_table(struct weft_plan *plan) {
+    plan->cpu_count = (unsigned)hwloc_bitmap_last(plan->homes.allowed) + 1;
+    plan->node_of_cpu = wf_plan_allocate(plan, plan->cpu_count, sizeof *plan->node_of_cpu);
+    if (!plan->node_of_cpu)
+        return WEFT_ENOMEM;
+    for (unsigned cpu = 0; cpu < plan->cpu_count; cpu++)
+        plan->node_of_cpu[cpu] = -1;
+    for (unsigned node = 0; node < plan->node_count; node++) {
+        hwloc_const_bitmap_t pus = plan->node_homes[node]->pus;
+        for (int cpu = hwloc_bitmap_first(pus); cpu >= 0; cpu = hwloc_bitmap_next(pus, cpu))
+            plan->node_of_cpu[cpu] = (int)node;
+    }
+    return WEFT_OK;
+}
+
+static weft_status build(struct weft_plan *plan, const weft_plan_options *options, const char *workers_who) {
+    static weft_status (*const steps[])(struct weft_plan *) = {fill_workers,   fill_nodes,           fill_distances,
+                                                               fill_cpu_table, wf_memory_nodes_fill, wf_victims_fill};
+    weft_status status = wf_topology_acquire(options->topology, &plan->topology, &plan->limits.discovery_ms);
+    if (!status)
+        status = find_homes(plan, options);
+    if (!status)
+        status = read_limits(plan);
+    if (status)
+        return status;
+    plan->scratch = wf_topology_bitmap(plan->topology);
+    if (!plan->scratch)
+        return wf_fail(WEFT_ENOMEM, "no memory for a plan");
+    const struct wf_selection selection = {
+        .nodes = options->nodes,
+        .reserved_cores = options->reserved_cores,
+        .workers = options->workers,
+        .workers_who = workers_who,
+        .quota_cpus = options->ignore_quota ? 0 : plan->limits.quota_cpus,
+        .smt = options->smt,
+    };
+    status = wf_select_workers(plan, &selection);
+    for (unsigned i = 0; !status && i < WF_ARRAY_LENGTH(steps); i++)
+        status = steps[i](plan);
+    return status;
+}
+
+weft_status weft_plan_create(weft_plan **plan, const weft_plan_options *options) {
+    weft_plan_options known = {WEFT_PLAN_OPTIONS_INIT};
+    const char *workers_who;
+    if (!plan)
+        return wf_fail(WEFT_EINVAL, "weft_plan_create() needs a place for the plan, not NULL");
+    weft_status status = read_options(&known, options, &workers_who);
+    if (status)
+        return status;
+    struct weft_plan *made = calloc(1, sizeof *made);
+    if (!made)
+        return wf_fail(WEFT_ENOMEM, "no memory for a plan");
+    wf_store(&made->references, 1, WF_RELAXED); /* nobody else knows it yet */
+    status = build(made, &known, workers_who);
+    if (status) {
+        weft_plan_destroy(made);
+        return status;
+    }
+    *plan = made;
+    return WEFT_OK;
+}
+
+void weft_plan_destroy(weft_plan *plan) {
+    /* acq_rel: the last one sees everything the others read and wrote before it frees */
+    if (!plan || wf_fetch_sub(&plan->references, 1, WF_ACQ_REL) != 1)
+        return;
+    wf_matrices_release(&plan->matrices);
+    wf_homes_release(&plan->homes);
+    hwloc_bitmap_free(plan->scratch);
+    wf_topology_release(plan->topology);
+    for (struct wf_block *block = plan->blocks, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
+    free(plan);
+}
+
+const weft_plan_worker *weft_plan_workers(const weft_plan *plan, unsigned *count) {
+    if (count)
+        *count = plan ? plan->worker_count : 0;
+    return plan ? plan->workers : NULL;
+}
+
+const weft_plan_node *weft_plan_nodes(const weft_plan *plan, unsigned *count) {
+    if (count)
+        *count = plan ? plan->node_count : 0;
+    return plan ? plan->nodes : NULL;
+}
+
+const weft_plan_memory_node *weft_plan_memory_nodes(const weft_plan *plan, unsigned *count) {
+    if (count)
+        *count = plan ? plan->memory_node_count : 0;
+    return plan && plan->memory_node_count ? plan->memory_nodes : NULL;
+}
+
+weft_distance_source weft_plan_distance_source(const weft_plan *plan) {
+    return plan ? plan->distance_source : WEFT_DISTANCE_NONE;
+}
+
+const weft_plan_limits *weft_plan_get_limits(const weft_plan *plan) {
+    return plan ? &plan->limits : NULL;
+}

@@ -1,0 +1,209 @@
+/*
+ * Loads topologies and keeps the live one. One mutex covers the live pointer and the moments in which the environment is
+ * changed for an fsroot; it is held during discovery, so that concurrent first plans discover once.
+ */
+#include "machine/topology.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/status.h"
+
+/* More PUs than this in a synthetic string is a slip of the keyboard, and hwloc would try to build them all. */
+#define MAX_SYNTHETIC_PUS (1u << 17)
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct wf_topology *live; /* under lock; the process's own reference */
+
+/* Discovery steps that rebind the calling thread are left out, where hwloc has a flag to say so. */
+static unsigned long load_flags(void) {
+    unsigned long flags = HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED;
+#if HWLOC_API_VERSION >= 0x00020500
+    flags |= HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING;
+#endif
+    return flags;
+}
+
+static weft_status topology_new(struct wf_topology **topology) {
+    struct wf_topology *made = calloc(1, sizeof *made);
+    if (!made)
+        return wf_fail(WEFT_ENOMEM, "no memory for a topology");
+    if (hwloc_topology_init(&made->hwloc)) {
+        free(made);
+        return wf_fail(WEFT_ENOMEM, "no memory for a topology");
+    }
+    wf_store(&made->references, 1, WF_RELAXED); /* nobody else knows it yet */
+    hwloc_topology_set_flags(made->hwloc, load_flags());
+    *topology = made;
+    return WEFT_OK;
+}
+
+static weft_status topology_load(struct wf_topology *topology, const char *what, const char *name) {
+    errno = 0;
+    if (hwloc_topology_load(topology->hwloc)) {
+        if (errno == ENOMEM)
+            return wf_fail(WEFT_ENOMEM, "no memory to load the topology of %s%s", what, name);
+        return wf_fail(WEFT_ETOPOLOGY, "%s%s cannot be loaded: hwloc %s finds no valid topology in it", what, name,
+                       HWLOC_VERSION);
+    }
+    hwloc_topology_refresh(topology->hwloc); /* afterwards concurrent readers change nothing inside hwloc */
+    topology->this_system = hwloc_topology_is_thissystem(topology->hwloc);
+    return WEFT_OK;
+}
+
+static weft_status load_live(struct wf_topology *topology) {
+    return topology_load(topology, "the topology of this machine", "");
+}
+
+static weft_status load_xml(struct wf_topology *topology, const char *path) {
+    struct stat info;
+    if (stat(path, &info))
+        return wf_fail(WEFT_ETOPOLOGY, "topology file \"%s\": %s", path, strerror(errno));
+    if (hwloc_topology_set_xml(topology->hwloc, path))
+        return wf_fail(WEFT_ETOPOLOGY, "\"%s\" is not an hwloc version 2 XML file (lstopo --export-xml-flags v2 writes one)",
+                       path);
+    return topology_load(topology, "topology file ", path);
+}
+
+/* Product of the counts of the levels "type:count", as far as it matters. */
+static uint64_t synthetic_pus(const char *text) {
+    uint64_t pus = 1;
+    unsigned inside = 0; /* brackets: attributes and attached memory */
+    for (const char *at = text; *at; at++) {
+        inside += *at == '(' || *at == '[';
+        inside -= inside && (*at == ')' || *at == ']');
+        bool number = at[0] >= '0' && at[0] <= '9' && (at == text || at[-1] == ' ' || at[-1] == ':');
+        if (inside || !number)
+            continue;
+        uint64_t count = strtoull(at, NULL, 10);
+        if (count > MAX_SYNTHETIC_PUS || (pus *= count ? count : 1) > MAX_SYNTHETIC_PUS)
+            return UINT64_MAX;
+    }
+    return pus;
+}
+
+static weft_status load_synthetic(struct wf_topology *topology, const char *text) {
+    if (synthetic_pus(text) > MAX_SYNTHETIC_PUS)
+        return wf_fail(WEFT_ETOPOLOGY, "topology \"%s\" has more than %u processing units", text, MAX_SYNTHETIC_PUS);
+    if (hwloc_topology_set_synthetic(topology->hwloc, text))
+        return wf_fail(WEFT_ETOPOLOGY,
+                       "topology \"%s\" is no file, no directory and no synthetic description such as \"node:2 core:4 pu:2\"",
+                       text);
+    return topology_load(topology, "synthetic topology ", text);
+}
+
+static bool holds_file(const char *directory, const char *file) {
+    char *path = NULL;
+    struct stat info;
+    if (asprintf(&path, "%s/%s", directory, file) < 0)
+        return false;
+    bool found = !stat(path, &info);
+    free(path);
+    return found;
+}
+
+/* Set a variable and hand back what it was (NULL: unset), or put that back. */
+static char *swap_environment(const char *name, const char *value) {
+    const char *before = getenv(name);
+    char *kept = before ? strdup(before) : NULL;
+    setenv(name, value, 1);
+    return kept;
+}
+
+static void restore_environment(const char *name, char *kept) {
+    if (kept)
+        setenv(name, kept, 1);
+    else
+        unsetenv(name);
+    free(kept);
+}
+
+static weft_status load_fsroot(struct wf_topology *topology, const char *directory) {
+    if (!holds_file(directory, "sys/devices/system/cpu") && !holds_file(directory, "proc/cpuinfo"))
+        return wf_fail(WEFT_ETOPOLOGY, "directory \"%s\" is no fsroot: it has neither sys/devices/system/cpu nor proc/cpuinfo",
+                       directory);
+    topology->fsroot = strdup(directory);
+    if (!topology->fsroot)
+        return wf_fail(WEFT_ENOMEM, "no memory for a topology");
+    pthread_mutex_lock(&lock);
+    char *fsroot = swap_environment("HWLOC_FSROOT", directory);
+    char *hide = swap_environment("HWLOC_HIDE_ERRORS", "2");
+    weft_status status = topology_load(topology, "fsroot ", directory);
+    restore_environment("HWLOC_HIDE_ERRORS", hide);
+    restore_environment("HWLOC_FSROOT", fsroot);
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+static weft_status load_text(struct wf_topology *topology, const char *text) {
+    struct stat info;
+    size_t length = strlen(text);
+    if (!stat(text, &info))
+        return S_ISDIR(info.st_mode) ? load_fsroot(topology, text) : load_xml(topology, text);
+    if (strchr(text, '/') || (length >= 4 && !strcmp(text + length - 4, ".xml")))
+        return load_xml(topology, text);
+    return load_synthetic(topology, text);
+}
+
+static void retain(struct wf_topology *topology) {
+    wf_fetch_add(&topology->references, 1, WF_RELAXED); /* the caller holds the lock or a reference: it cannot vanish */
+}
+
+void wf_topology_release(struct wf_topology *topology) {
+    /* acq_rel: the last releaser sees everything the others did with the topology before it destroys it */
+    if (!topology || wf_fetch_sub(&topology->references, 1, WF_ACQ_REL) != 1)
+        return;
+    hwloc_topology_destroy(topology->hwloc);
+    free(topology->fsroot);
+    free(topology);
+}
+
+static weft_status topology_make(const char *text, struct wf_topology **topology, double *load_ms) {
+    struct wf_topology *made = NULL;
+    uint64_t start_ns = wf_now_ns();
+    weft_status status = topology_new(&made);
+    if (status)
+        return status;
+    status = text ? load_text(made, text) : load_live(made);
+    if (status) {
+        wf_topology_release(made);
+        return status;
+    }
+    *load_ms = (double)(wf_now_ns() - start_ns) / 1e6;
+    *topology = made;
+    return WEFT_OK;
+}
+
+weft_status wf_topology_acquire(const char *text, struct wf_topology **topology, double *load_ms) {
+    if (text)
+        return *text ? topology_make(text, topology, load_ms) : wf_fail(WEFT_EINVAL, "the topology is an empty string");
+    pthread_mutex_lock(&lock);
+    *load_ms = 0;
+    weft_status status = live ? WEFT_OK : topology_make(NULL, &live, load_ms);
+    if (!status) {
+        retain(live);
+        *topology = live;
+    }
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+/* At exit or when the library is unloaded; plans that still live keep their own reference. */
+__attribute__((destructor)) static void release_live(void) {
+    pthread_mutex_lock(&lock);
+    wf_topology_release(live);
+    live = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
+hwloc_bitmap_t wf_topology_bitmap(const struct wf_topology *topology) {
+    hwloc_bitmap_t bitmap = hwloc_bitmap_dup(hwloc_topology_get_complete_cpuset(topology->hwloc));
+    if (bitmap)
+        hwloc_bitmap_zero(bitmap); /* keeps its words */
+    return bitmap;
+}
