@@ -17,9 +17,6 @@ extern "C" {
 
 typedef struct weft_pool weft_pool;
 
-/** Any node: the pool chooses. */
-#define WEFT_NODE_ANY (-1)
-
 /** How far a worker may move. */
 typedef enum weft_pin {
     WEFT_PIN_DEFAULT =

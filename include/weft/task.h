@@ -18,22 +18,22 @@ typedef void (*weft_task_fn)(void *arg);
 
 typedef struct weft_group weft_group;
 
-/** Options of weft_submit(). Start from WEFT_SUBMIT_OPTIONS_INIT. */
+/** Options of weft_submit(). Zero means the default of each field. Start from WEFT_SUBMIT_OPTIONS_INIT. */
 typedef struct weft_submit_options {
-    size_t size; /**< sizeof this struct as the caller knows it */
-    int node; /**< preferred node in [0, weft_pool_nodes(pool)), or WEFT_NODE_ANY: the submitter's; WEFT_SUBMIT_OPTIONS_INIT sets
-                 ANY */
+    size_t size;       /**< sizeof this struct as the caller knows it */
+    bool placed;       /**< prefer `node`; false: the node of the submitter */
+    unsigned node;     /**< in [0, weft_pool_nodes(pool)); only with placed */
     weft_group *group; /**< the task counts in this group of the same pool; NULL: none */
 } weft_submit_options;
 
-#define WEFT_SUBMIT_OPTIONS_INIT .size = sizeof(weft_submit_options), .node = WEFT_NODE_ANY
+#define WEFT_SUBMIT_OPTIONS_INIT .size = sizeof(weft_submit_options)
 
 /**
  * Submit one detached task. Tasks submitted to one node start roughly in order. It may run on another node if that one is idle.
  *
- * @param options  NULL: any node, no group.
- * @return WEFT_OK; WEFT_EINVAL: NULL pool or fn, node out of range, group of another pool; WEFT_ENOMEM; WEFT_ECLOSED: the
- *         pool is being destroyed and the task never runs.
+ * @param options  NULL: the submitter's node, no group.
+ * @return WEFT_OK; WEFT_EINVAL: NULL pool or fn, node out of range or without placed, group of another pool; WEFT_ENOMEM;
+ * WEFT_ECLOSED: the pool is being destroyed and the task never runs.
  *
  * Threads: any, concurrently, workers of this or another pool included. Blocks: no. Allocates from the node's record pool.
  * Orders: the caller's earlier writes are visible to the task.
@@ -60,7 +60,8 @@ WEFT_API weft_status weft_spawn(weft_task_fn fn, void *arg);
 WEFT_API weft_status weft_sync(void);
 
 /**
- * Make a group: a counter of tasks, from any threads, that any thread can wait for. Reusable after each wait.
+ * Make a group: a counter of tasks, from any threads, that any thread can wait for. Reusable after each wait. Destroy it before
+ * its pool.
  *
  * @return WEFT_OK; WEFT_EINVAL: NULL group or pool; WEFT_ENOMEM.
  *
@@ -78,9 +79,11 @@ WEFT_API weft_status weft_group_create(weft_group **group, weft_pool *pool);
 WEFT_API weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *arg);
 
 /**
- * Wait until every task of the group has ended. On a worker it runs its own subtree and the group's waiting tasks meanwhile.
+ * Wait until every task of the group has ended. On a worker it first syncs (weft_sync()), and then runs the group's waiting
+ * tasks meanwhile.
  *
- * @return WEFT_OK; WEFT_EINVAL: NULL; WEFT_EDEADLK: called from inside a task of this same group.
+ * @return WEFT_OK; WEFT_EINVAL: NULL; WEFT_EDEADLK: called from inside a task of this same group, or
+ *         from a child of one.
  *
  * Threads: any, several may wait. Blocks: yes. Orders: all writes of the group's tasks are visible afterwards.
  */

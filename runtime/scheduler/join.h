@@ -1,0 +1,54 @@
+/*
+ * Running spawned tasks and waiting for them. A worker that waits runs only what belongs to its own subtree: its own slots,
+ * newest first; slots of the thief that has its child (leapfrogging, Wagner and Calder 1993); and its own parts of static
+ * loops, which nobody else may run.
+ */
+#ifndef WF_SCHEDULER_JOIN_H
+#define WF_SCHEDULER_JOIN_H
+
+#include "scheduler/pool.h"
+
+/* Spawn: the returned slot is filled by the caller (run, call, arg, ...) and pushed with wf_spawned(). NULL: the deque is
+ * full, the caller runs the task inline. */
+static inline struct wf_slot *wf_spawn_slot(struct wf_worker *worker) {
+    return wf_deque_next(&worker->deque);
+}
+
+WF_COLD void wf_answer_request(struct wf_worker *worker);
+
+static inline void wf_spawned(struct wf_worker *worker) {
+    wf_deque_push(&worker->deque);
+    if (WF_UNLIKELY(wf_deque_asked(&worker->deque)))
+        wf_answer_request(worker);
+}
+
+/* A frame around user code that may spawn: begins here, ends with an implicit sync. */
+static inline void wf_frame_enter(struct wf_worker *worker, struct wf_frame *frame, weft_group *group) {
+    *frame = (struct wf_frame){.outer = worker->frame, .group = group, .base = worker->deque.head};
+    worker->frame = frame;
+}
+void wf_frame_leave(struct wf_worker *worker, struct wf_frame *frame);
+
+/* Run a slot in a frame of its own, with an implicit sync at its end. */
+void wf_run_slot(struct wf_worker *worker, struct wf_slot *slot);
+
+/* Run a function in a frame of its own, with an implicit sync at its end. */
+void wf_run_call(struct wf_worker *worker, weft_task_fn fn, void *arg, weft_group *group);
+
+/* Wait until the deque is down to `base` slots. */
+void wf_sync_to(struct wf_worker *worker, uint32_t base);
+
+/* Something a worker waits for inside a task. */
+struct wf_wait {
+    bool (*ready)(void *what);                          /* is it over? acquire */
+    bool (*help)(struct wf_worker *worker, void *what); /* run one piece of it; false: there is none now */
+    bool (*announce)(struct wf_worker *worker,
+                     void *what); /* before sleep: the end will HINT this worker; true: it is over already */
+    void (*retract)(struct wf_worker *worker, void *what); /* after sleep; NULL: nothing to do */
+    void *what;
+};
+
+/* Wait: help, serve own static parts, spin for the pool's budget, then sleep. Publishes private tasks first. */
+void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait);
+
+#endif

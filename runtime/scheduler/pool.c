@@ -1,0 +1,268 @@
+/* Creating and destroying pools. The creator's thread makes the workers; destroy may run on any thread outside the pool. */
+#include "scheduler/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "machine/binding.h"
+#include "scheduler/effective.h"
+#include "scheduler/waiters.h"
+
+/* Pools whose workers are pinned to their cores by default; another one would put its workers on the same cores. */
+static wf_atomic_u32 core_pinned_pools;
+
+/* Attributes of worker `id`: its mask is set before it runs, all signals are blocked, a guard page lies below its stack. */
+static weft_status prepare_attributes(weft_pool *pool, unsigned id, bool bind, pthread_attr_t *attributes) {
+    pthread_attr_init(attributes);
+    sigset_t all;
+    sigfillset(&all);
+    pthread_attr_setsigmask_np(attributes, &all);
+    int error = pool->settings.stack_bytes ? pthread_attr_setstacksize(attributes, pool->settings.stack_bytes) : 0;
+    if (error) {
+        pthread_attr_destroy(attributes);
+        return wf_fail(WEFT_EINVAL, "a stack of %zu bytes was refused: %s", pool->settings.stack_bytes, strerror(error));
+    }
+    if (!bind)
+        return WEFT_OK;
+    struct wf_cpu_mask mask;
+    weft_status status = wf_plan_cpu_mask(pool->plan, id, pool->settings.pin, &mask);
+    if (status) {
+        pthread_attr_destroy(attributes);
+        return status;
+    }
+    pthread_attr_setaffinity_np(attributes, mask.bytes, mask.set);
+    wf_cpu_mask_release(&mask);
+    return WEFT_OK;
+}
+
+static weft_status start_thread(weft_pool *pool, struct wf_worker_start *start, bool bind, int *error) {
+    pthread_attr_t attributes;
+    weft_status status = prepare_attributes(pool, start->id, bind, &attributes);
+    if (status)
+        return status;
+    *error = pthread_create(&pool->threads[start->id], &attributes, wf_worker_main, start);
+    pthread_attr_destroy(&attributes);
+    return WEFT_OK;
+}
+
+/* Start one worker; a mask that the system refuses (the cpuset has changed meanwhile) is left out and told. */
+static weft_status start_worker(weft_pool *pool, struct wf_worker_start *start) {
+    bool bind = weft_plan_get_limits(pool->plan)->this_system;
+    int error = 0;
+    weft_status status = start_thread(pool, start, bind, &error);
+    if (!status && error == EINVAL && bind) {
+        pool->unbound_workers++;
+        pool->unbound_errno = error;
+        if (pool->settings.strict)
+            return wf_fail(WEFT_ESTRICT, "worker %u could not be bound to its CPUs: %s", start->id, strerror(error));
+        status = start_thread(pool, start, false, &error);
+    }
+    if (!status && error)
+        return wf_fail(error == ENOMEM ? WEFT_ENOMEM : WEFT_EPERM,
+                       "thread %u of %u was refused: %s (see ulimit -u, pids.max, ulimit -v)", start->id + 1, pool->worker_count,
+                       strerror(error));
+    return status;
+}
+
+/* All that were started have reported; let them go on, or end when `stop` is set. */
+static void let_go(weft_pool *pool, unsigned started) {
+    uint32_t seen;
+    while ((seen = wf_load(&pool->started, WF_ACQUIRE)) < started) /* pairs with report_start() */
+        wf_futex_wait(&pool->started, seen);
+    if (wf_load(&pool->start_status, WF_RELAXED))
+        wf_store(&pool->stop, 1, WF_RELAXED); /* released by `go` */
+    wf_store(&pool->go, 1, WF_RELEASE);
+    wf_futex_wake(&pool->go, (int)started);
+}
+
+static void release_pool(weft_pool *pool) {
+    for (unsigned i = 0; pool->workers && i < pool->worker_count; i++)
+        if (pool->workers[i])
+            wf_worker_release(pool->workers[i]);
+    for (unsigned i = 0; pool->nodes && i < pool->node_count; i++)
+        if (pool->nodes[i])
+            wf_node_release(pool->nodes[i]);
+    wf_effective_release(pool->effective);
+    free(pool->workers);
+    free(pool->nodes);
+    free(pool->threads);
+    weft_plan_destroy(pool->plan);
+    free(pool);
+}
+
+/* A pool without threads. */
+static weft_status allocate_pool(weft_pool **made, const struct wf_settings *settings, weft_plan *plan) {
+    size_t bytes = (sizeof(weft_pool) + WF_LINE - 1) / WF_LINE * WF_LINE;
+    weft_pool *pool = aligned_alloc(WF_LINE, bytes);
+    if (!pool) {
+        weft_plan_destroy(plan);
+        return wf_fail(WEFT_ENOMEM, "no memory for a pool (%zu bytes)", bytes);
+    }
+    memset(pool, 0, bytes);
+    pool->plan = plan;
+    pool->settings = *settings;
+    weft_plan_workers(plan, &pool->worker_count);
+    weft_plan_nodes(plan, &pool->node_count);
+    pool->workers = calloc(pool->worker_count, sizeof *pool->workers);
+    pool->nodes = calloc(pool->node_count, sizeof *pool->nodes);
+    pool->threads = calloc(pool->worker_count, sizeof *pool->threads);
+    if (!pool->workers || !pool->nodes || !pool->threads) {
+        release_pool(pool);
+        return wf_fail(WEFT_ENOMEM, "no memory for the tables of a pool");
+    }
+    *made = pool;
+    return WEFT_OK;
+}
+
+/* Start all workers and wait until they have set themselves up; on failure all threads have ended. */
+static weft_status start_workers(weft_pool *pool) {
+    struct wf_worker_start *starts = calloc(pool->worker_count, sizeof *starts);
+    if (!starts)
+        return wf_fail(WEFT_ENOMEM, "no memory to start %u workers", pool->worker_count);
+    weft_status status = WEFT_OK;
+    unsigned started = 0;
+    for (; !status && started < pool->worker_count; started += !status) {
+        starts[started] = (struct wf_worker_start){pool, started};
+        status = start_worker(pool, &starts[started]);
+    }
+    if (status)
+        wf_store(&pool->stop, 1, WF_RELAXED); /* released by `go` */
+    let_go(pool, started);
+    weft_status set_up = (weft_status)wf_load(&pool->start_status, WF_RELAXED);
+    if (!status && set_up)
+        status = wf_fail(set_up, "a worker could not set itself up on its node: %s", weft_status_name(set_up));
+    for (unsigned i = 0; status && i < started; i++)
+        pthread_join(pool->threads[i], NULL);
+    free(starts);
+    return status;
+}
+
+weft_status weft_pool_create(weft_pool **out, const weft_pool_options *options) {
+    struct wf_settings settings;
+    weft_plan *plan = NULL;
+    weft_pool *pool = NULL;
+    if (!out)
+        return wf_fail(WEFT_EINVAL, "weft_pool_create() needs a place for the pool, got NULL");
+    weft_status status = wf_settings_resolve(options, &settings, &plan);
+    if (status || (status = allocate_pool(&pool, &settings, plan)))
+        return status;
+    bool by_default = settings.pin_asked == WEFT_PIN_DEFAULT && settings.pin == WEFT_PIN_CORE;
+    if (by_default && wf_fetch_add(&core_pinned_pools, 1, WF_RELAXED)) {
+        wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
+        by_default = false;
+        pool->settings.pin = WEFT_PIN_NODE;
+        pool->settings.pin_reason = "another pool of this process is pinned to the cores";
+    }
+    pool->core_pinned = by_default;
+    status = start_workers(pool);
+    if (!status && (status = wf_effective_make(pool)))
+        weft_pool_destroy(pool);
+    else if (status) {
+        if (by_default)
+            wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
+        release_pool(pool);
+    }
+    if (!status)
+        *out = pool;
+    return status;
+}
+
+weft_status wf_pool_admit(weft_pool *pool, unsigned node) {
+    /* acq_rel: work that is admitted comes before the end that destroy waits for */
+    if (WF_LIKELY(!(wf_fetch_add(&pool->nodes[node]->outstanding, 1, WF_ACQ_REL) & WF_CLOSED)))
+        return WEFT_OK;
+    wf_pool_release(pool, node);
+    return wf_fail(WEFT_ECLOSED, "the pool is being destroyed and takes no more work");
+}
+
+void wf_pool_release(weft_pool *pool, unsigned node) {
+    struct wf_node *home = pool->nodes[node];
+    if (wf_fetch_sub(&home->outstanding, 1, WF_ACQ_REL) == (WF_CLOSED | 1))
+        wf_waiters_wake(home);
+}
+
+static void close_and_drain(struct wf_node *node) {
+    struct wf_signal signal = {0};
+    struct wf_waiter waiter = {.key = node, .signal = &signal};
+    wf_waiters_add(&waiter);
+    uint32_t left = wf_fetch_or(&node->outstanding, WF_CLOSED, WF_ACQ_REL);
+    while (left & ~WF_CLOSED) {
+        wf_signal_take(&signal, WF_SIGNAL_HINT);
+        left = wf_load(&node->outstanding, WF_ACQUIRE);
+    }
+    wf_waiters_remove(&waiter);
+}
+
+weft_status weft_pool_destroy(weft_pool *pool) {
+    if (!pool)
+        return WEFT_OK;
+    if (wf_self_in(pool))
+        return wf_fail(WEFT_EDEADLK,
+                       "weft_pool_destroy() was called on one of the pool's own workers: call it on another thread");
+    for (unsigned i = 0; i < pool->node_count; i++)
+        close_and_drain(pool->nodes[i]);
+    wf_store(&pool->stop, 1, WF_SEQ_CST); /* pairs with sleep_idle() */
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        wf_pool_wake(pool, i);
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        pthread_join(pool->threads[i], NULL);
+    if (pool->core_pinned)
+        wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
+    release_pool(pool);
+    return WEFT_OK;
+}
+
+bool wf_pool_wake(weft_pool *pool, unsigned worker) {
+    if (!wf_park_claim(&pool->parking, worker))
+        return false;
+    wf_search_begin(&pool->parking);
+    wf_signal_set(&pool->workers[worker]->signal, WF_SIGNAL_TOKEN);
+    return true;
+}
+
+void wf_pool_offer(weft_pool *pool, unsigned node) {
+    if (wf_load(&pool->parking.searching, WF_SEQ_CST))
+        return;
+    const weft_plan_node *home = &weft_plan_nodes(pool->plan, NULL)[node];
+    unsigned worker;
+    if (!wf_park_claim_near(&pool->parking, home->first_worker, home->first_worker + home->worker_count, pool->worker_count,
+                            &worker))
+        return;
+    wf_search_begin(&pool->parking);
+    wf_signal_set(&pool->workers[worker]->signal, WF_SIGNAL_TOKEN);
+}
+
+unsigned wf_pool_near(const weft_pool *pool) {
+    const struct wf_worker *self = wf_self_in(pool);
+    if (self)
+        return self->node;
+    int node = pool->node_count > 1 ? wf_plan_current_node(pool->plan) : 0;
+    return node < 0 ? 0 : (unsigned)node;
+}
+
+unsigned weft_pool_workers(const weft_pool *pool) {
+    return pool ? pool->worker_count : 0;
+}
+
+unsigned weft_pool_nodes(const weft_pool *pool) {
+    return pool ? pool->node_count : 0;
+}
+
+const weft_plan *weft_pool_plan(const weft_pool *pool) {
+    return pool ? pool->plan : NULL;
+}
+
+weft_pool *weft_current_pool(void) {
+    return wf_self ? wf_self->pool : NULL;
+}
+
+int weft_current_worker(void) {
+    return wf_self ? (int)wf_self->id : -1;
+}
+
+int weft_current_node(void) {
+    return wf_self ? (int)wf_self->node : -1;
+}

@@ -1,0 +1,77 @@
+/*
+ * The pool: workers, nodes, sleepers, broadcasts and settings in one place. The internal face of the scheduler for the rooms
+ * above it. Field letters: I fixed after start, A atomic, L under the named lock.
+ */
+#ifndef WF_SCHEDULER_POOL_H
+#define WF_SCHEDULER_POOL_H
+
+#include "memory/record_pool.h"
+#include "scheduler/broadcast.h"
+#include "scheduler/inbox.h"
+#include "scheduler/park.h"
+#include "scheduler/settings.h"
+#include "scheduler/worker.h"
+
+/* What one node owns: lies on it, touched by its first worker. */
+struct wf_node {
+    struct wf_inbox inbox;
+    WF_LINE_ALIGNED wf_atomic_u32 outstanding; /* A: accepted work that has not ended, and WF_CLOSED; see wf_pool_admit() */
+    WF_LINE_ALIGNED pthread_mutex_t record_lock;
+    struct wf_record_pool records; /* L: record_lock to allocate; any thread frees */
+    struct wf_area area;           /* I: this struct */
+    unsigned index;                /* I */
+};
+
+struct weft_pool {
+    weft_plan *plan;                   /* I */
+    struct wf_settings settings;       /* I */
+    unsigned worker_count, node_count; /* I */
+    struct wf_worker **workers;        /* I after start: each entry set by its worker */
+    struct wf_node **nodes;            /* I after start: each set by the node's first worker */
+    pthread_t *threads;                /* the creator's and destroyer's */
+    struct wf_parking parking;
+    struct wf_parking waiting; /* only its `parked` bits: workers asleep inside a task, for what they wait for */
+    struct wf_broadcasts broadcasts;
+    WF_LINE_ALIGNED wf_atomic_u32 stop;   /* A: workers end when they find nothing */
+    wf_atomic_u32 started;                /* A: workers that have reported */
+    wf_atomic_u32 go;                     /* A: set by the creator when all have */
+    wf_atomic_u32 start_status;           /* A: first failure of a starting worker */
+    wf_atomic_u32 memory_status;          /* A: first refusal of a memory binding */
+    unsigned unbound_workers;             /* I: workers that could not be bound */
+    int unbound_errno;                    /* I: why */
+    bool core_pinned;                     /* I: counts among the pools pinned to cores by default */
+    struct wf_effective_lines *effective; /* I */
+};
+
+#define WF_CLOSED 0x80000000u
+
+/*
+ * Accept one piece of outside work on a node: it counts until wf_pool_release(), and weft_pool_destroy() waits for it. Count and
+ * WF_CLOSED share one word, so work is either refused or waited for. WEFT_ECLOSED with its text. The one who releases the last
+ * piece does not touch the pool afterwards.
+ */
+weft_status wf_pool_admit(weft_pool *pool, unsigned node);
+void wf_pool_release(weft_pool *pool, unsigned node);
+
+/* Offer work near a node: wake the nearest sleeper unless somebody searches already. */
+void wf_pool_offer(weft_pool *pool, unsigned node);
+
+/* Wake one sleeping worker if it sleeps; false: it does not. */
+bool wf_pool_wake(weft_pool *pool, unsigned worker);
+
+/* The node for work that names none: the calling worker's, else the one the caller runs on, else 0. */
+unsigned wf_pool_near(const weft_pool *pool);
+
+/* A record filled for a node whose admission the caller holds; NULL: no memory. */
+struct wf_task_record *wf_record_make(weft_pool *pool, unsigned node, weft_task_fn fn, void *arg, weft_group *group);
+
+/* Put a record where workers find it, and wake one. `holders`: 1, or 2 when its group lists it too. */
+void wf_record_submit(weft_pool *pool, struct wf_task_record *record, uint32_t holders);
+
+/* Give up one side's hold on a record; the last frees it. */
+void wf_record_drop(struct wf_task_record *record);
+
+/* Claim and run a record, unless the other side has claimed it; true if it ran. The caller keeps its hold. */
+bool wf_record_run(struct wf_worker *worker, struct wf_task_record *record);
+
+#endif

@@ -1,0 +1,135 @@
+/* From options and environment to checked settings. */
+#include "scheduler/settings.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <strings.h>
+
+#include "base/compiler.h"
+#include "base/env.h"
+#include "base/status.h"
+#include "machine/binding.h"
+#include "scheduler/deque.h"
+#include "scheduler/park.h"
+
+#define SPIN_US_DEFAULT 50u
+#define SPIN_US_MAX 1000000u
+#define STACK_BYTES_MAX ((size_t)1 << 36)
+
+static const char *const pin_names[] = {"default", "core", "cache", "node", "none"};
+
+const char *wf_pin_name(weft_pin pin) {
+    return (size_t)pin < WF_ARRAY_LENGTH(pin_names) ? pin_names[pin] : "?";
+}
+
+static weft_status check_options(const weft_pool_options *options) {
+    if ((unsigned)options->pin > WEFT_PIN_NONE)
+        return wf_fail(WEFT_EINVAL, "weft_pool_options.pin is %d: use one of WEFT_PIN_DEFAULT to WEFT_PIN_NONE",
+                       (int)options->pin);
+    if (options->spin_us > SPIN_US_MAX && options->spin_us != WEFT_SPIN_NONE)
+        return wf_fail(WEFT_EINVAL, "weft_pool_options.spin_us is %u: at most %u microseconds, or WEFT_SPIN_NONE",
+                       options->spin_us, SPIN_US_MAX);
+    size_t least = (size_t)PTHREAD_STACK_MIN;
+    if (options->stack_bytes && (options->stack_bytes < least || options->stack_bytes > STACK_BYTES_MAX))
+        return wf_fail(WEFT_EINVAL, "weft_pool_options.stack_bytes is %zu: use %zu to %zu, or 0 for the system's default",
+                       options->stack_bytes, least, STACK_BYTES_MAX);
+    size_t slots = options->deque_slots;
+    if (slots && (slots < 64 || slots > WF_DEQUE_SLOTS_MAX || slots & (slots - 1)))
+        return wf_fail(WEFT_EINVAL, "weft_pool_options.deque_slots is %zu: use a power of two from 64 to %u", slots,
+                       WF_DEQUE_SLOTS_MAX);
+    if (options->plan && (options->topology || options->workers || options->reserved_cores || options->nodes || options->smt))
+        return wf_fail(WEFT_EINVAL,
+                       "weft_pool_options.plan is ready made: topology, workers, reserved_cores, nodes and smt must be zero");
+    return WEFT_OK;
+}
+
+static weft_status pin_from_environment(weft_pin *pin) {
+    const char *text = wf_env_text("WEFT_PIN");
+    if (!text)
+        return WEFT_OK;
+    for (unsigned i = 0; i < WF_ARRAY_LENGTH(pin_names); i++)
+        if (!strcasecmp(text, pin_names[i])) {
+            *pin = (weft_pin)i;
+            return WEFT_OK;
+        }
+    return wf_fail(WEFT_EINVAL, "WEFT_PIN=\"%s\" is no pinning mode: use default, core, cache, node or none", text);
+}
+
+static weft_status resolve_pin(const weft_pool_options *options, const weft_plan *plan, struct wf_settings *settings) {
+    weft_pin asked = options->pin;
+    settings->pin_reason = "asked for by the program";
+    if (asked == WEFT_PIN_DEFAULT) {
+        weft_status status = pin_from_environment(&asked);
+        if (status)
+            return status;
+        settings->pin_reason = "asked for by WEFT_PIN";
+    }
+    settings->pin_asked = settings->pin = asked;
+    if (asked == WEFT_PIN_DEFAULT)
+        settings->pin = wf_plan_default_pin(plan, &settings->pin_reason);
+    return WEFT_OK;
+}
+
+static weft_status resolve_spin(const weft_pool_options *options, const weft_plan *plan, struct wf_settings *settings) {
+    const weft_plan_limits *limits = weft_plan_get_limits(plan);
+    unsigned workers;
+    weft_plan_workers(plan, &workers);
+    uint64_t spin_us = SPIN_US_DEFAULT;
+    settings->spin_reason = "default: a little more than it takes to wake a thread";
+    if (limits->quota_cpus > 0) {
+        spin_us = 0;
+        settings->spin_reason = "a CPU quota makes spinning steal from working";
+    } else if (workers > limits->allowed_pus || limits->allowed_pus < 2) {
+        spin_us = 0;
+        settings->spin_reason = "more threads than CPUs: spinning would keep a working thread off its CPU";
+    }
+    uint64_t from_environment = UINT64_MAX;
+    weft_status status = wf_env_unsigned("WEFT_SPIN_US", 0, SPIN_US_MAX, &from_environment);
+    if (status)
+        return status;
+    if (options->spin_us) {
+        spin_us = options->spin_us == WEFT_SPIN_NONE ? 0 : options->spin_us;
+        settings->spin_reason = "asked for by the program";
+    } else if (from_environment != UINT64_MAX) {
+        spin_us = from_environment;
+        settings->spin_reason = "asked for by WEFT_SPIN_US";
+    }
+    settings->spin_ns = spin_us * 1000;
+    return WEFT_OK;
+}
+
+static weft_status resolve_plan(const weft_pool_options *options, weft_plan **plan) {
+    if (options->plan) {
+        *plan = wf_plan_retain(options->plan);
+        return WEFT_OK;
+    }
+    weft_plan_options plan_options = {WEFT_PLAN_OPTIONS_INIT,      .topology = options->topology,
+                                      .workers = options->workers, .reserved_cores = options->reserved_cores,
+                                      .nodes = options->nodes,     .smt = options->smt};
+    return weft_plan_create(plan, &plan_options);
+}
+
+weft_status wf_settings_resolve(const weft_pool_options *options, struct wf_settings *settings, weft_plan **plan) {
+    weft_pool_options known = {WEFT_POOL_OPTIONS_INIT};
+    weft_status status = wf_options_copy(&known, sizeof known, options, "weft_pool_options");
+    if (status || (status = check_options(&known)))
+        return status;
+    weft_plan *made = NULL;
+    if ((status = resolve_plan(&known, &made)))
+        return status;
+    *settings = (struct wf_settings){.stack_bytes = known.stack_bytes,
+                                     .strict = known.strict,
+                                     .workers_asked = known.workers,
+                                     .deque_slots = known.deque_slots ? (uint32_t)known.deque_slots : 1u << 16};
+    unsigned workers;
+    weft_plan_workers(made, &workers);
+    if (workers > WF_WORKERS_MAX)
+        status = wf_fail(WEFT_EINVAL, "the plan has %u workers: one pool holds at most %u, set weft_pool_options.workers",
+                         workers, WF_WORKERS_MAX);
+    if (status || (status = resolve_pin(&known, made, settings)) || (status = resolve_spin(&known, made, settings))) {
+        weft_plan_destroy(made);
+        return status;
+    }
+    *plan = made;
+    return WEFT_OK;
+}

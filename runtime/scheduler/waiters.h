@@ -1,0 +1,24 @@
+/*
+ * Threads that sleep until something at an address has happened, for things that may be gone by the time the waker is done
+ * with them (a group after its last task). The waker never touches the thing itself, only the address as a key.
+ * Threading: any. Sharded by key; each shard is a mutex and a list of entries on the sleepers' stacks.
+ */
+#ifndef WF_SCHEDULER_WAITERS_H
+#define WF_SCHEDULER_WAITERS_H
+
+#include "scheduler/park.h"
+
+struct wf_waiter {
+    const void *key;
+    struct wf_signal *signal; /* gets a HINT */
+    struct wf_waiter *next;   /* L: the shard's mutex */
+};
+
+/* Enter the table. After this the caller looks at its condition once more before it sleeps on its signal. */
+void wf_waiters_add(struct wf_waiter *waiter);
+void wf_waiters_remove(struct wf_waiter *waiter);
+
+/* HINT everybody who waits for key. */
+void wf_waiters_wake(const void *key);
+
+#endif

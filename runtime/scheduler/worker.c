@@ -1,0 +1,205 @@
+/*
+ * The life of a worker: set itself up on its node, work, sleep, end. The creator waits until all have reported.
+ */
+#include "scheduler/worker.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "machine/binding.h"
+#include "scheduler/pool.h"
+#include "scheduler/search.h"
+
+_Thread_local struct wf_worker *wf_self __attribute__((tls_model("initial-exec")));
+
+#define WORKER_RECORDS_BYTES ((size_t)256 << 20)
+#define NODE_RECORDS_BYTES ((size_t)1 << 30)
+
+static size_t round_up(size_t bytes, size_t unit) {
+    return (bytes + unit - 1) / unit * unit;
+}
+
+/* A refusal is no failure: the first touch by a bound thread decides then. The effective state tells. */
+static void bind_near(weft_pool *pool, unsigned node, void *start, size_t bytes) {
+    int target = weft_plan_nodes(pool->plan, NULL)[node].memory_node;
+    weft_status status = wf_bind_memory(pool->plan, start, bytes, target, false);
+    uint32_t none = WEFT_OK;
+    if (status)
+        wf_cas(&pool->memory_status, &none, (uint32_t)status, WF_RELAXED, WF_RELAXED); /* ordered by `started` */
+}
+
+/* Address space on this worker's node: bound where the system allows it, touched by the caller in any case. */
+static weft_status reserve_near(weft_pool *pool, unsigned node, size_t bytes, struct wf_area *area) {
+    weft_status status = wf_area_reserve(area, bytes, WEFT_PAGES_BASE);
+    if (!status)
+        bind_near(pool, node, area->start, area->bytes);
+    return status;
+}
+
+struct wf_record_home {
+    weft_pool *pool;
+    unsigned node;
+};
+
+static weft_status bind_records(void *argument, void *start, size_t bytes) {
+    const struct wf_record_home *home = argument;
+    bind_near(home->pool, home->node, start, bytes);
+    return WEFT_OK;
+}
+
+static weft_status reserve_records(weft_pool *pool, unsigned node, struct wf_record_pool *records, size_t bytes) {
+    struct wf_record_home home = {pool, node};
+    return wf_record_pool_init(records, sizeof(struct wf_task_record), bytes, bind_records, &home);
+}
+
+static void classify_victims(struct wf_worker *worker) {
+    unsigned rank = 0;
+    for (unsigned g = 0; g < worker->planned->group_count; g++) {
+        const weft_victim_group *group = &worker->planned->groups[g];
+        bool remote = group->kind == WEFT_VICTIM_REMOTE;
+        for (unsigned i = 0; i < group->worker_count; i++)
+            worker->classes[group->workers[i]] = (uint8_t)(remote ? 2 + rank : (unsigned)group->kind);
+        if (remote && rank + 1 < WEFT_REMOTE_CLASSES)
+            rank++;
+    }
+}
+
+/* The node's part, made by its first worker so that it lies there. */
+static weft_status set_up_node(weft_pool *pool, unsigned index) {
+    struct wf_area area;
+    weft_status status = reserve_near(pool, index, sizeof(struct wf_node), &area);
+    if (status)
+        return status;
+    struct wf_node *node = area.start;
+    if ((status = reserve_records(pool, index, &node->records, NODE_RECORDS_BYTES))) {
+        wf_area_release(&area);
+        return status;
+    }
+    node->area = area;
+    node->index = index;
+    wf_inbox_init(&node->inbox);
+    pthread_mutex_init(&node->record_lock, NULL);
+    pool->nodes[index] = node;
+    return WEFT_OK;
+}
+
+static weft_status set_up_worker(weft_pool *pool, unsigned id, struct wf_worker **made) {
+    const weft_plan_worker *planned = &weft_plan_workers(pool->plan, NULL)[id];
+    size_t classes = round_up(sizeof(struct wf_worker), WF_LINE);
+    size_t slots = round_up(classes + pool->worker_count, WF_LINE);
+    struct wf_area area;
+    weft_status status = reserve_near(pool, planned->node, slots + pool->settings.deque_slots * sizeof(struct wf_slot), &area);
+    if (status)
+        return status;
+    struct wf_worker *worker = area.start; /* zeroed by the kernel, touched here */
+    worker->area = area;
+    worker->pool = pool;
+    worker->planned = planned;
+    worker->id = worker->last_victim = id;
+    worker->node = planned->node;
+    worker->random = wf_now_ns() ^ ((uint64_t)id << 32);
+    worker->classes = (uint8_t *)area.start + classes;
+    classify_victims(worker);
+    wf_deque_init(&worker->deque, (struct wf_slot *)(void *)((char *)area.start + slots), pool->settings.deque_slots);
+    if ((status = reserve_records(pool, planned->node, &worker->records, WORKER_RECORDS_BYTES))) {
+        wf_area_release(&area);
+        return status;
+    }
+    *made = worker;
+    return WEFT_OK;
+}
+
+void wf_worker_release(struct wf_worker *worker) {
+    wf_record_pool_destroy(&worker->records);
+    struct wf_area area = worker->area;
+    wf_area_release(&area);
+}
+
+void wf_node_release(struct wf_node *node) {
+    wf_record_pool_destroy(&node->records);
+    pthread_mutex_destroy(&node->record_lock);
+    struct wf_area area = node->area;
+    wf_area_release(&area);
+}
+
+/* Tell the creator, and wait until all have told: nobody may look at a worker that is not there yet. */
+static void report_start(weft_pool *pool, weft_status status) {
+    uint32_t none = WEFT_OK;
+    if (status)
+        wf_cas(&pool->start_status, &none, (uint32_t)status, WF_RELAXED, WF_RELAXED); /* ordered by `started` */
+    wf_fetch_add(&pool->started, 1, WF_ACQ_REL); /* release: the worker; acquire: the others, for the last one */
+    wf_futex_wake(&pool->started, 1);
+    while (!wf_load(&pool->go, WF_ACQUIRE)) /* pairs with the creator's release */
+        wf_futex_wait(&pool->go, 0);
+}
+
+/* Sleep until there may be work. The caller counts as a searcher before and after. */
+static void sleep_idle(struct wf_worker *worker) {
+    weft_pool *pool = worker->pool;
+    wf_park_announce(&pool->parking, worker->id);
+    bool stay = wf_load(&pool->stop, WF_SEQ_CST) || wf_search_would_find(worker);
+    if (stay && wf_park_claim(&pool->parking, worker->id)) {
+        wf_search_begin(&pool->parking);
+        return;
+    }
+    wf_count(&worker->counters.parks, 1);
+    wf_signal_take(&worker->signal, WF_SIGNAL_TOKEN);
+    wf_count(&worker->counters.wakes, 1);
+    wf_broadcast_wake_more(worker);
+}
+
+/* Look for work until there is some; false: the pool stops. */
+static bool find_work(struct wf_worker *worker, struct wf_found *found) {
+    weft_pool *pool = worker->pool;
+    wf_search_begin(&pool->parking);
+    uint64_t deadline = 0;
+    while (!wf_search(worker, found)) {
+        if (wf_load(&pool->stop, WF_ACQUIRE)) {
+            wf_search_end(&pool->parking);
+            return false;
+        }
+        uint64_t now = wf_now_ns();
+        if (!deadline)
+            deadline = now + pool->settings.spin_ns;
+        if (now >= deadline) {
+            sleep_idle(worker);
+            deadline = 0;
+            continue;
+        }
+        for (unsigned i = 0; i < 8; i++)
+            wf_cpu_relax();
+    }
+    /* the last searcher: offers made meanwhile relied on it, and are visible now if nobody has taken them */
+    if (wf_search_end(&pool->parking) && wf_search_would_find(worker))
+        wf_pool_offer(pool, worker->node);
+    return true;
+}
+
+/* "weft:n0w3": OS index of the node, id of the worker; at most 15 bytes. */
+static void name_thread(const struct wf_worker *worker) {
+    char name[16];
+    snprintf(name, sizeof name, "weft:n%dw%u", weft_plan_nodes(worker->pool->plan, NULL)[worker->node].os_index, worker->id);
+    pthread_setname_np(pthread_self(), name);
+}
+
+void *wf_worker_main(void *argument) {
+    struct wf_worker_start start = *(struct wf_worker_start *)argument;
+    weft_pool *pool = start.pool;
+    struct wf_worker *worker = NULL;
+    unsigned node = weft_plan_workers(pool->plan, NULL)[start.id].node;
+    weft_status status = WEFT_OK;
+    if (weft_plan_nodes(pool->plan, NULL)[node].first_worker == start.id)
+        status = set_up_node(pool, node);
+    if (!status)
+        status = set_up_worker(pool, start.id, &worker);
+    pool->workers[start.id] = worker;
+    report_start(pool, status);
+    if (wf_load(&pool->stop, WF_ACQUIRE))
+        return NULL; /* another one failed; the creator releases what there is */
+    wf_self = worker;
+    name_thread(worker);
+    for (struct wf_found found = {0}; find_work(worker, &found); found.kind = WF_FOUND_NOTHING)
+        wf_run_found(worker, &found);
+    return NULL;
+}

@@ -1,0 +1,71 @@
+/*
+ * A worker: one thread with its deque, ready queue, loop ranges and counters, in memory of its own node that it touched
+ * itself. Field letters: I fixed after start, O the worker only, A atomic.
+ */
+#ifndef WF_SCHEDULER_WORKER_H
+#define WF_SCHEDULER_WORKER_H
+
+#include <pthread.h>
+
+#include "memory/pages.h"
+#include "memory/record_pool.h"
+#include "scheduler/broadcast.h"
+#include "scheduler/deque.h"
+#include "scheduler/park.h"
+#include "scheduler/ready_queue.h"
+#include "scheduler/stats.h"
+#include "weft/plan.h"
+
+/* One running task on a worker's stack, innermost first. */
+struct wf_frame {
+    struct wf_frame *outer;
+    weft_group *group; /* innermost group this task counts in or was spawned under */
+    uint32_t base;     /* slots below belong to outer tasks */
+    bool in_loop;      /* inside the body of a loop: further loops split by demand */
+};
+
+struct wf_worker {
+    weft_pool *pool;                 /* I */
+    const weft_plan_worker *planned; /* I: victims, PU */
+    unsigned id, node;               /* I: index in the pool; index of the node in the plan */
+    struct wf_area area;             /* I: this struct and the deque's slots */
+    struct wf_frame *frame;          /* O: innermost running task; NULL: idle */
+    struct wf_slot *serving;         /* O: the stolen slot that runs innermost; its owner may sleep for it */
+    unsigned serving_owner;          /* O */
+    uint8_t *classes;                /* I: per worker, class of a steal from it: 0 cache, 1 node, 2 + rank of the distance */
+    unsigned last_victim;            /* O: where the last steal succeeded */
+    uint64_t random;                 /* O */
+    uint64_t dispatches;             /* O */
+    uint64_t next_wake_ns;           /* O: no wake for a spawn before this time */
+    struct wf_record_pool records;   /* O to allocate; any thread frees */
+    WF_LINE_ALIGNED struct wf_deque deque;
+    WF_LINE_ALIGNED struct wf_signal signal;
+    WF_LINE_ALIGNED struct wf_counters counters;
+    struct wf_ready_queue ready;
+    struct wf_broadcast_line lines[WF_BROADCASTS]; /* A: see broadcast.h */
+};
+
+/* The calling thread's worker, NULL outside pools. */
+extern _Thread_local struct wf_worker *wf_self __attribute__((tls_model("initial-exec")));
+
+/* The calling thread's worker if it belongs to pool. */
+static inline struct wf_worker *wf_self_in(const weft_pool *pool) {
+    struct wf_worker *self = wf_self;
+    return self && self->pool == pool ? self : NULL;
+}
+
+/* What a worker's thread is started with; lives until the worker has reported. */
+struct wf_worker_start {
+    weft_pool *pool;
+    unsigned id;
+};
+
+/* After the threads have ended. */
+struct wf_node;
+void wf_worker_release(struct wf_worker *worker);
+void wf_node_release(struct wf_node *node);
+
+/* Thread function of a worker: sets itself up on its node, reports to the pool, works until the pool stops. */
+void *wf_worker_main(void *start);
+
+#endif

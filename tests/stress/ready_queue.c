@@ -1,0 +1,54 @@
+/* The ready queue alone: the owner puts numbers in order, takers take them. Each comes out once, in order for each taker. */
+#include "scheduler/ready_queue.h"
+
+#include <pthread.h>
+
+#include "stress.h"
+
+#define TAKERS 3
+
+static struct wf_ready_queue queue;
+static _Atomic(uint32_t) stop;
+static _Atomic(uint64_t) sum, count;
+
+static void *taker(void *unused) {
+    (void)unused;
+    uintptr_t last = 0;
+    for (;;) {
+        bool stopping = wf_load(&stop, WF_ACQUIRE);
+        uint64_t *item = wf_ready_queue_take(&queue);
+        if (!item) {
+            if (stopping)
+                return NULL;
+            continue;
+        }
+        CHECK(*item > last); /* plain read of what the owner wrote before it put the item */
+        last = *item;
+        atomic_fetch_add(&sum, *item);
+        atomic_fetch_add(&count, 1);
+    }
+}
+
+int main(void) {
+    uint64_t items = stress_scale(3000000);
+    uint64_t *numbers = calloc(items, sizeof *numbers);
+    pthread_t threads[TAKERS];
+    for (int i = 0; i < TAKERS; i++)
+        CHECK(!pthread_create(&threads[i], NULL, taker, NULL));
+    for (uint64_t i = 0; i < items;) {
+        uint32_t room = wf_ready_queue_room(&queue);
+        CHECK(room <= WF_READY_CAPACITY);
+        for (; room && i < items; room--, i++) {
+            numbers[i] = i + 1;
+            wf_ready_queue_put(&queue, &numbers[i]);
+        }
+    }
+    wf_store(&stop, 1, WF_RELEASE);
+    for (int i = 0; i < TAKERS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(count == items);
+    CHECK(sum == items * (items + 1) / 2);
+    free(numbers);
+    printf("%" PRIu64 " items\n", items);
+    return 0;
+}

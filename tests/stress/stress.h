@@ -1,0 +1,40 @@
+/*
+ * What the stress programs share: a check that names the line, a seed that is printed and can be set (WEFT_TEST_SEED), and a
+ * size that can be scaled (WEFT_TEST_SCALE, percent). Exit 0 passed, 1 failed, 77 skipped.
+ */
+#ifndef WEFT_TESTS_STRESS_H
+#define WEFT_TESTS_STRESS_H
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define CHECK(condition)                                                                                                         \
+    do {                                                                                                                         \
+        if (!(condition)) {                                                                                                      \
+            fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                                              \
+            exit(1);                                                                                                             \
+        }                                                                                                                        \
+    } while (0)
+
+static inline uint64_t stress_seed(void) {
+    const char *text = getenv("WEFT_TEST_SEED");
+    uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)time(NULL);
+    printf("seed %" PRIu64 " (set WEFT_TEST_SEED to repeat)\n", seed);
+    return seed;
+}
+
+/* `count` scaled by WEFT_TEST_SCALE percent, at least 1. Sanitizers run a tenth by themselves. */
+static inline uint64_t stress_scale(uint64_t count) {
+    const char *text = getenv("WEFT_TEST_SCALE");
+    uint64_t percent = text ? strtoull(text, NULL, 10) : 100;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+    percent = text ? percent : 10;
+#endif
+    uint64_t scaled = count * percent / 100;
+    return scaled ? scaled : 1;
+}
+
+#endif
