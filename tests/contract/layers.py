@@ -46,6 +46,8 @@ def room_of(name, bracket, beside):
 def faults_of_file(path, own, where):
     """Yield what is wrong in one file of room `own`; `where` is its path as the rules know it."""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if re.search(r"define\s+_LGPL_SOURCE", line):
+            yield f"{path}:{number}: _LGPL_SOURCE puts LGPL code into ours; liburcu is used by its calls only"
         match = INCLUDE.match(line)
         if not match:
             continue
@@ -92,6 +94,7 @@ PLANTED = {
     "runtime/observe/sideways.c": '#include "adapters/other.h"\n',
     "runtime/scheduler/topology.c": "#include <hwloc/bitmap.h>\n",
     "runtime/scheduler/park.c": "  #  include <urcu-memb.h>\n",
+    "runtime/memory/inlined.c": "#define _LGPL_SOURCE\n",
     "runtime/parallel/nowhere.c": '#include "../tests/helper.h"\n',
     "runtime/array/new_header.c": '#include "weft/unlisted.h"\n',
     "runtime/cellar/new_room.c": "\n",
