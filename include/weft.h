@@ -10,6 +10,7 @@
 
 #include "weft/array.h"
 #include "weft/loop.h"
+#include "weft/memory.h"
 #include "weft/plan.h"
 #include "weft/pool.h"
 #include "weft/status.h"

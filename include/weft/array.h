@@ -6,6 +6,7 @@
 #define WEFT_ARRAY_H
 
 #include "weft/loop.h"
+#include "weft/memory.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,13 +20,6 @@ typedef enum weft_place {
     WEFT_ON_NODE = 2,     /**< all pages on one node */
     WEFT_REPLICATED = 3   /**< one copy per node; write with weft_array_replicate(), read with weft_array_local() */
 } weft_place;
-
-typedef enum weft_pages {
-    WEFT_PAGES_DEFAULT = 0, /**< transparent huge pages for arrays of 4 MiB or more, else base pages */
-    WEFT_PAGES_BASE = 1,    /**< base pages only */
-    WEFT_PAGES_THP = 2,     /**< ask for transparent huge pages */
-    WEFT_PAGES_HUGE = 3     /**< reserved huge pages of the default size; falls back to THP and says so */
-} weft_pages;
 
 /** Options of weft_array_create(). Zero means the default of each field. Start from WEFT_ARRAY_OPTIONS_INIT. */
 typedef struct weft_array_options {
@@ -95,32 +89,12 @@ WEFT_API weft_status weft_touch(weft_pool *pool, void *start, size_t bytes, size
  */
 WEFT_API weft_status weft_for_array(weft_array *array, weft_loop_fn body, void *arg, const weft_for_options *options);
 
-/** Where pages are. Counts are in base pages (a huge page counts as the base pages it covers). */
-typedef struct weft_placement {
-    size_t page_bytes;     /**< base page size */
-    size_t pages;          /**< pages of the memory */
-    size_t pages_asked;    /**< pages whose node was asked from the kernel: all, or a regular sample of them */
-    size_t pages_absent;   /**< of these, not present yet */
-    size_t pages_expected; /**< of these, on the node where they belong (arrays; 0 for other memory) */
-    bool huge;             /**< huge pages were granted for at least part of it */
-    const char *reason;    /**< why less is known or granted than asked ("" if nothing is amiss); static string */
-} weft_placement;
-
 /**
  * Ask the kernel where the pages of an array lie.
  *
- * @param placement  [out]
- * @param per_node   [out] room for `nodes` counts: per_node[k] pages on OS node k; NULL with nodes 0: not wanted. Pages on OS
- * nodes beyond are counted in the last.
- * @return WEFT_OK; WEFT_EINVAL; WEFT_EPERM or WEFT_ENOTSUP: the kernel refuses move_pages; WEFT_ENOMEM.
- *
- * Threads: any. Blocks: for one system call per 4096 pages asked. Above 65536 pages a regular sample is asked.
+ * Parameters, errors, threads: as weft_memory_placement(); placement->pages_expected is counted as well.
  */
 WEFT_API weft_status weft_array_placement(const weft_array *array, weft_placement *placement, size_t *per_node, size_t nodes);
-
-/** The same for any memory of the process: [start, start + bytes). */
-WEFT_API weft_status weft_memory_placement(const void *start, size_t bytes, weft_placement *placement, size_t *per_node,
-                                           size_t nodes);
 
 #ifdef __cplusplus
 }

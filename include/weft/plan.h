@@ -17,6 +17,16 @@ extern "C" {
 
 typedef struct weft_plan weft_plan;
 
+/** How far a worker may move. */
+typedef enum weft_pin {
+    WEFT_PIN_DEFAULT =
+        0, /**< $WEFT_PIN, else CORE where the process plausibly owns its CPUs, else wider; see weft_pool_effective() */
+    WEFT_PIN_CORE = 1,  /**< its own PU */
+    WEFT_PIN_CACHE = 2, /**< the allowed PUs of its node under its last-level cache */
+    WEFT_PIN_NODE = 3,  /**< the allowed PUs of its node */
+    WEFT_PIN_NONE = 4   /**< every PU the process may use */
+} weft_pin;
+
 /** Options of weft_plan_create(). Zero means the default of each field. Start from WEFT_PLAN_OPTIONS_INIT. */
 typedef struct weft_plan_options {
     size_t size;             /**< sizeof this struct as the caller knows it; set by WEFT_PLAN_OPTIONS_INIT */

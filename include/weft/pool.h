@@ -17,16 +17,6 @@ extern "C" {
 
 typedef struct weft_pool weft_pool;
 
-/** How far a worker may move. */
-typedef enum weft_pin {
-    WEFT_PIN_DEFAULT =
-        0, /**< $WEFT_PIN, else CORE where the process plausibly owns its CPUs, else wider; see weft_pool_effective() */
-    WEFT_PIN_CORE = 1,  /**< its own PU */
-    WEFT_PIN_CACHE = 2, /**< the allowed PUs of its node under its last-level cache */
-    WEFT_PIN_NODE = 3,  /**< the allowed PUs of its node */
-    WEFT_PIN_NONE = 4   /**< every PU the process may use */
-} weft_pin;
-
 /** No spinning at all before a worker sleeps; for weft_pool_options.spin_us. */
 #define WEFT_SPIN_NONE UINT32_MAX
 

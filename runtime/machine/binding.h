@@ -11,7 +11,6 @@
 #include <stddef.h>
 
 #include "weft/plan.h"
-#include "weft/pool.h"
 
 /* A CPU set of any size, for pthread_attr_setaffinity_np(). */
 struct wf_cpu_mask {

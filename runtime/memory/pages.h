@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "weft/array.h"
+#include "weft/memory.h"
 #include "weft/status.h"
 
 /* Bytes of a base page, of a transparent huge page (0: none), asked once. */

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "weft/array.h"
+#include "weft/memory.h"
 
 /* A page that is not present (or is the shared page of zeros): on no node. */
 #define WF_NODE_ABSENT (-1)

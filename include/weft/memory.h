@@ -1,0 +1,50 @@
+/*
+ * Pages: how large they are asked for, and where they are.
+ */
+#ifndef WEFT_MEMORY_H
+#define WEFT_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "weft/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum weft_pages {
+    WEFT_PAGES_DEFAULT = 0, /**< transparent huge pages for arrays of 4 MiB or more, else base pages */
+    WEFT_PAGES_BASE = 1,    /**< base pages only */
+    WEFT_PAGES_THP = 2,     /**< ask for transparent huge pages */
+    WEFT_PAGES_HUGE = 3     /**< reserved huge pages of the default size; falls back to THP and says so */
+} weft_pages;
+
+/** Where pages are. Counts are in base pages (a huge page counts as the base pages it covers). */
+typedef struct weft_placement {
+    size_t page_bytes;     /**< base page size */
+    size_t pages;          /**< pages of the memory */
+    size_t pages_asked;    /**< pages whose node was asked from the kernel: all, or a regular sample of them */
+    size_t pages_absent;   /**< of these, not present yet */
+    size_t pages_expected; /**< of these, on the node where they belong (arrays; 0 for other memory) */
+    bool huge;             /**< huge pages were granted for at least part of it */
+    const char *reason;    /**< why less is known or granted than asked ("" if nothing is amiss); static string */
+} weft_placement;
+
+/**
+ * Ask the kernel where the pages of [start, start + bytes) lie: any memory of the process.
+ *
+ * @param placement  [out]
+ * @param per_node   [out] room for `nodes` counts: per_node[k] pages on OS node k; NULL with nodes 0: not wanted. Pages on OS
+ *                   nodes beyond are counted in the last.
+ * @return WEFT_OK; WEFT_EINVAL; WEFT_EPERM or WEFT_ENOTSUP: the kernel refuses move_pages; WEFT_ENOMEM.
+ *
+ * Threads: any. Blocks: for one system call per 4096 pages asked. Above 65536 pages a regular sample is asked.
+ */
+WEFT_API weft_status weft_memory_placement(const void *start, size_t bytes, weft_placement *placement, size_t *per_node,
+                                           size_t nodes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
