@@ -34,7 +34,7 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
-#include "scheduler/task.h"
+#include "scheduler/slot.h"
 
 #define WF_DEQUE_INDEX_BITS 21
 #define WF_DEQUE_SLOTS_MAX (1u << 20)

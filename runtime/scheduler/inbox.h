@@ -18,7 +18,25 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
-#include "scheduler/task.h"
+#include "weft/task.h"
+
+struct wf_record_pool;
+
+/*
+ * One submitted task. Written by the submitter before it is enqueued. A record with a group is reachable from two sides,
+ * the inbox and the group's list; `claimed` decides who runs it, `holders` who frees it.
+ */
+struct wf_task_record {
+    struct cds_wfcq_node link;
+    weft_task_fn fn;
+    void *arg;
+    weft_group *group;
+    struct wf_task_record *group_next; /* L: the group's lock */
+    struct wf_record_pool *origin;     /* I: where it goes back to */
+    unsigned node;                     /* I: whose inbox it is put in and whose outstanding work it counts as */
+    wf_atomic_u32 claimed;             /* A: exchanged to 1 by the one who runs it */
+    wf_atomic_u32 holders;             /* A: sides that still point to it */
+};
 
 struct wf_inbox {
     WF_LINE_ALIGNED struct cds_wfcq_tail tail;   /* submitters */

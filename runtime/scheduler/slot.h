@@ -1,12 +1,10 @@
 /*
- * The two carriers of a task: the slot, which lives in a worker's deque from spawn to sync, and the record, which carries
- * a submitted task through an inbox and a ready queue.
+ * The slot: one spawned task, in its worker's deque from spawn to sync.
  */
-#ifndef WF_SCHEDULER_TASK_H
-#define WF_SCHEDULER_TASK_H
+#ifndef WF_SCHEDULER_SLOT_H
+#define WF_SCHEDULER_SLOT_H
 
 #include <stdint.h>
-#include <urcu/wfcqueue.h>
 
 #include "base/atomic.h"
 #include "base/compiler.h"
@@ -43,23 +41,5 @@ struct wf_slot {
     wf_atomic_u32 state; /* A: see above */
 };
 _Static_assert(sizeof(struct wf_slot) == WF_LINE, "a slot is one cache line");
-
-struct wf_record_pool;
-
-/*
- * One submitted task. Written by the submitter before it is enqueued. A record with a group is reachable from two sides,
- * the inbox and the group's list; `claimed` decides who runs it, `holders` who frees it.
- */
-struct wf_task_record {
-    struct cds_wfcq_node link;
-    weft_task_fn fn;
-    void *arg;
-    weft_group *group;
-    struct wf_task_record *group_next; /* L: the group's lock */
-    struct wf_record_pool *origin;     /* I: where it goes back to */
-    unsigned node;                     /* I: whose inbox it is put in and whose outstanding work it counts as */
-    wf_atomic_u32 claimed;             /* A: exchanged to 1 by the one who runs it */
-    wf_atomic_u32 holders;             /* A: sides that still point to it */
-};
 
 #endif
