@@ -75,7 +75,7 @@ static bool take_inboxes_of(struct wf_worker *worker, const weft_victim_group *g
     return false;
 }
 
-static bool search_own(struct wf_worker *worker, struct wf_found *found) {
+bool wf_search_own(struct wf_worker *worker, struct wf_found *found) {
     if (worker->dispatches++ % INBOX_EVERY == INBOX_EVERY - 1 && take_inbox(worker, worker->node, found))
         return true;
     if (wf_ready_queue_has_work(&worker->ready) && (found->record = wf_ready_queue_take(&worker->ready))) {
@@ -92,7 +92,7 @@ static bool search_own(struct wf_worker *worker, struct wf_found *found) {
 
 bool wf_search(struct wf_worker *worker, struct wf_found *found) {
     const weft_plan_worker *planned = worker->planned;
-    if (search_own(worker, found))
+    if (wf_search_own(worker, found))
         return true;
     unsigned g = 0;
     if (worker->last_victim != worker->id && worker->classes[worker->last_victim] < 2 &&

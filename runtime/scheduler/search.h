@@ -18,7 +18,10 @@ struct wf_found {
     unsigned broadcast;
 };
 
-/* One search round of an idle worker. False: nothing anywhere. */
+/* Work that is at hand: the own ready queue, a loop, now and then the inbox. Needs no searcher's role. */
+bool wf_search_own(struct wf_worker *worker, struct wf_found *found);
+
+/* One search round of an idle worker, which counts as a searcher. False: nothing anywhere. */
 bool wf_search(struct wf_worker *worker, struct wf_found *found);
 
 /* Whether a search round would find something; sequentially consistent, and asks every victim to publish. */

@@ -152,6 +152,8 @@ static void sleep_idle(struct wf_worker *worker) {
 /* Look for work until there is some; false: the pool stops. */
 static bool find_work(struct wf_worker *worker, struct wf_found *found) {
     weft_pool *pool = worker->pool;
+    if (wf_search_own(worker, found))
+        return true;
     wf_search_begin(&pool->parking);
     uint64_t deadline = 0;
     while (!wf_search(worker, found)) {

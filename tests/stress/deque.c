@@ -5,12 +5,14 @@
 #include "scheduler/deque.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "base/rng.h"
 #include "stress.h"
 
 #define THIEVES 3
 #define SLOTS 256
+#define STEALS_LEAST 1000
 
 static struct wf_deque deque;
 static struct wf_slot slots[SLOTS];
@@ -56,7 +58,7 @@ static void join_newest(void) {
     }
     struct wf_slot *top = &deque.slots[deque.head - 1];
     while (!(wf_load(&top->state, WF_ACQUIRE) & WF_SLOT_DONE))
-        ;
+        sched_yield();
     wf_deque_drop(&deque);
 }
 
@@ -67,7 +69,9 @@ int main(void) {
     wf_deque_init(&deque, slots, SLOTS);
     for (int i = 0; i < THIEVES; i++)
         CHECK(!pthread_create(&threads[i], NULL, thief, NULL));
-    for (uint64_t round = 0; round < rounds; round++) {
+    for (uint64_t round = 0; round < rounds || stolen < STEALS_LEAST; round++) {
+        if (round % 8192 == 0)
+            sched_yield(); /* on a busy machine the thieves want a turn */
         uint32_t up = wf_rng_below(&random, 12), down = wf_rng_below(&random, 12);
         for (uint32_t i = 0; i < up && wf_deque_next(&deque); i++) {
             struct wf_slot *slot = wf_deque_next(&deque);
@@ -97,6 +101,5 @@ int main(void) {
     CHECK(spawned == ran);
     CHECK(!wf_deque_word_has_work(wf_deque_look(&deque)));
     printf("%" PRIu64 " tasks, %" PRIu64 " stolen\n", ran, (uint64_t)stolen);
-    CHECK(stolen > 0);
     return 0;
 }

@@ -40,7 +40,7 @@ static void *submitter(void *argument) {
 
 int main(void) {
     uint64_t seed = stress_seed();
-    rounds = stress_scale(300000);
+    rounds = stress_scale(1000000);
     alarm(280); /* a lost wake-up hangs */
     CHECK(!weft_pool_create(
         &pool, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = "node:2 core:2 pu:1", .spin_us = WEFT_SPIN_NONE}));

@@ -2,6 +2,7 @@
 #include "scheduler/ready_queue.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "stress.h"
 
@@ -20,6 +21,7 @@ static void *taker(void *unused) {
         if (!item) {
             if (stopping)
                 return NULL;
+            sched_yield();
             continue;
         }
         CHECK(*item > last); /* plain read of what the owner wrote before it put the item */
@@ -38,6 +40,8 @@ int main(void) {
     for (uint64_t i = 0; i < items;) {
         uint32_t room = wf_ready_queue_room(&queue);
         CHECK(room <= WF_READY_CAPACITY);
+        if (!room)
+            sched_yield();
         for (; room && i < items; room--, i++) {
             numbers[i] = i + 1;
             wf_ready_queue_put(&queue, &numbers[i]);
