@@ -30,7 +30,7 @@ void wf_node_counts_add(struct wf_node_counts *counts, int node);
 void wf_node_counts_finish(struct wf_node_counts *counts, size_t *per_node);
 
 /* What placement.reason says when not every page was asked. */
-#define WF_PLACEMENT_SAMPLED "more than 65536 pages: a regular sample was asked"
+#define WF_PLACEMENT_SAMPLED "more than 65536 pages: one of each stretch of equal length was asked"
 
 /* One page's answer. page counts from the page that holds `start`. */
 typedef void (*wf_placement_fn)(void *arg, size_t page, int node);
