@@ -35,11 +35,14 @@ typedef struct weft_array_options {
 
 /**
  * Make an array of n zeroed items and put its pages where the options say, touched in parallel by the workers of each node.
+ * Where the kernel takes no memory policy, the first touch by these workers alone decides; weft_array_placement() says so. A
+ * pool on a foreign topology (XML, synthetic) has no nodes of this machine: everything works, and pages lie anywhere.
  *
  * @param n           items, at least 1.
  * @param item_bytes  bytes per item, at least 1.
  * @return WEFT_OK; WEFT_EINVAL: NULL, zero or overflowing size, node out of range, unknown option; WEFT_ENOMEM; WEFT_ECLOSED;
- *         WEFT_ESTRICT.
+ *         WEFT_ESTRICT; WEFT_EAGAIN: inside too many static loops, as weft_for(). An array that is touched at once and larger
+ *         than memory and swap together is WEFT_ENOMEM; otherwise Linux's OOM killer, not this call, meets exhaustion.
  *
  * Threads: any. Blocks: until touched. The array must be destroyed before the pool.
  */
@@ -85,7 +88,13 @@ WEFT_API weft_status weft_touch(weft_pool *pool, void *start, size_t bytes, size
 /**
  * Run body over the items of the array, each part on the workers of the node its pages belong to; idle workers then steal,
  * nearest first. The report's local share compares the node of each page, asked from the kernel before the loop, with the node
- * of the worker that ran it. As weft_for() otherwise. REPLICATED arrays are looped over like weft_for() with all reads local.
+ * of the worker that ran it; an item counts where its first byte lies, absent pages and those of a foreign topology as unknown.
+ * Parts follow the array, so FIRST_TOUCH means STATIC, and `align` moves the first items of parts down to its multiples.
+ * REPLICATED arrays are split like weft_for(); each worker is compared with its own node's copy.
+ *
+ * @return as weft_for(); WEFT_EINVAL: also a NULL array; WEFT_ENOMEM: no memory for the report or the aligned parts.
+ *
+ * Threads, blocks, order: as weft_for(). With a report it first makes one system call per 4096 pages (a sample above 65536).
  */
 WEFT_API weft_status weft_for_array(weft_array *array, weft_loop_fn body, void *arg, const weft_for_options *options);
 

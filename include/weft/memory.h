@@ -16,15 +16,16 @@ extern "C" {
 typedef enum weft_pages {
     WEFT_PAGES_DEFAULT = 0, /**< transparent huge pages for arrays of 4 MiB or more, else base pages */
     WEFT_PAGES_BASE = 1,    /**< base pages only */
-    WEFT_PAGES_THP = 2,     /**< ask for transparent huge pages */
-    WEFT_PAGES_HUGE = 3     /**< reserved huge pages of the default size; falls back to THP and says so */
+    WEFT_PAGES_THP = 2, /**< ask for transparent huge pages. Partitioned arrays over several nodes get base pages when a worker's
+                           part has less than 4 of them: one huge page would hold parts of two nodes */
+    WEFT_PAGES_HUGE = 3 /**< reserved huge pages of the default size; falls back to THP and says so */
 } weft_pages;
 
 /** Where pages are. Counts are in base pages (a huge page counts as the base pages it covers). */
 typedef struct weft_placement {
     size_t page_bytes;     /**< base page size */
     size_t pages;          /**< pages of the memory */
-    size_t pages_asked;    /**< pages whose node was asked from the kernel: all, or a regular sample of them */
+    size_t pages_asked;    /**< pages whose node was asked from the kernel: all, or one of each stretch of equal length */
     size_t pages_absent;   /**< of these, not present yet */
     size_t pages_expected; /**< of these, on the node where they belong (arrays; 0 for other memory) */
     bool huge;             /**< huge pages were granted for at least part of it */
@@ -39,7 +40,7 @@ typedef struct weft_placement {
  *                   nodes beyond are counted in the last.
  * @return WEFT_OK; WEFT_EINVAL; WEFT_EPERM or WEFT_ENOTSUP: the kernel refuses move_pages; WEFT_ENOMEM.
  *
- * Threads: any. Blocks: for one system call per 4096 pages asked. Above 65536 pages a regular sample is asked.
+ * Threads: any. Blocks: for one system call per 4096 pages asked. Above 65536 pages one of each stretch of equal length is asked.
  */
 WEFT_API weft_status weft_memory_placement(const void *start, size_t bytes, weft_placement *placement, size_t *per_node,
                                            size_t nodes);

@@ -99,7 +99,12 @@ static weft_status map_aligned(struct wf_area *area, size_t bytes, size_t align)
         munmap(raw, head);
     if (slack - head)
         munmap(raw + head + bytes, slack - head);
-    *area = (struct wf_area){.start = raw + head, .bytes = bytes, .mapped = bytes, .pages = WEFT_PAGES_BASE, .reason = ""};
+    *area = (struct wf_area){.start = raw + head,
+                             .bytes = bytes,
+                             .mapped = bytes,
+                             .pages = WEFT_PAGES_BASE,
+                             .page_bytes = wf_page_bytes(),
+                             .reason = ""};
     return WEFT_OK;
 }
 
@@ -119,6 +124,7 @@ static weft_status reserve_thp(struct wf_area *area, size_t bytes) {
     if (!refusal && madvise(area->start, area->mapped, MADV_HUGEPAGE))
         refusal = THP_REFUSED;
     area->pages = refusal ? WEFT_PAGES_BASE : WEFT_PAGES_THP;
+    area->page_bytes = refusal ? wf_page_bytes() : wf_thp_bytes();
     area->reason = refusal ? refusal : "";
     return WEFT_OK;
 }
@@ -133,7 +139,8 @@ static weft_status reserve_huge(struct wf_area *area, size_t bytes) {
         size_t mapped = round_up(bytes, unit);
         void *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
         if (start != MAP_FAILED) {
-            *area = (struct wf_area){.start = start, .bytes = bytes, .mapped = mapped, .pages = WEFT_PAGES_HUGE, .reason = ""};
+            *area = (struct wf_area){
+                .start = start, .bytes = bytes, .mapped = mapped, .pages = WEFT_PAGES_HUGE, .page_bytes = unit, .reason = ""};
             return WEFT_OK;
         }
     }

@@ -20,6 +20,7 @@ struct wf_area {
     size_t bytes;       /* usable: the asked size, rounded up to whole pages */
     size_t mapped;      /* what release gives back */
     weft_pages pages;   /* granted: BASE, THP or HUGE */
+    size_t page_bytes;  /* of the granted kind: what must not share a page begins at multiples of it */
     const char *reason; /* why less than asked was granted, "" if nothing is amiss; static */
 };
 

@@ -70,40 +70,47 @@ weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn 
     return status;
 }
 
-struct count {
-    size_t absent, *per_node, nodes;
-};
+weft_status wf_node_counts_init(struct wf_node_counts *counts, const size_t *per_node, size_t nodes) {
+    if (!per_node != !nodes)
+        return wf_fail(WEFT_EINVAL, "per_node and nodes go together: room for at least one count, or NULL and 0");
+    *counts = (struct wf_node_counts){.nodes = nodes, .per_node = calloc(nodes ? nodes : 1, sizeof *per_node)};
+    return counts->per_node ? WEFT_OK : wf_fail(WEFT_ENOMEM, "no memory to count the pages of %zu nodes", nodes);
+}
+
+void wf_node_counts_add(struct wf_node_counts *counts, int node) {
+    if (node == WF_NODE_ABSENT)
+        counts->absent++;
+    else if (counts->nodes)
+        counts->per_node[(size_t)node < counts->nodes ? (size_t)node : counts->nodes - 1]++;
+}
+
+void wf_node_counts_finish(struct wf_node_counts *counts, size_t *per_node) {
+    if (per_node)
+        memcpy(per_node, counts->per_node, counts->nodes * sizeof *per_node);
+    free(counts->per_node);
+}
 
 static void count_page(void *arg, size_t page, int node) {
     (void)page;
-    struct count *count = arg;
-    if (node == WF_NODE_ABSENT)
-        count->absent++;
-    else if (count->nodes)
-        count->per_node[(size_t)node < count->nodes ? (size_t)node : count->nodes - 1]++;
+    wf_node_counts_add(arg, node);
 }
 
 weft_status weft_memory_placement(const void *start, size_t bytes, weft_placement *placement, size_t *per_node, size_t nodes) {
     if (!start || !bytes || !placement)
         return wf_fail(WEFT_EINVAL, "start, bytes and placement must be given: at least one byte and a place for the answer");
-    if (!per_node != !nodes)
-        return wf_fail(WEFT_EINVAL, "per_node and nodes go together: room for at least one count, or NULL and 0");
     if (bytes - 1 > UINTPTR_MAX - (uintptr_t)start)
         return wf_fail(WEFT_EINVAL, "%zu bytes at %p exceed the address space", bytes, start);
-    size_t *counts = calloc(nodes ? nodes : 1, sizeof *counts);
-    if (!counts)
-        return wf_fail(WEFT_ENOMEM, "no memory to count the pages of %zu nodes", nodes);
-    struct count count = {.per_node = counts, .nodes = nodes};
-    weft_placement answer = {.page_bytes = wf_page_bytes(), .reason = ""};
-    weft_status status = wf_placement_visit(start, bytes, count_page, &count, &answer.pages, &answer.pages_asked);
+    struct wf_node_counts counts;
+    weft_status status = wf_node_counts_init(&counts, per_node, nodes);
+    if (status != WEFT_OK)
+        return status;
+    weft_placement answer = {.page_bytes = wf_page_bytes()};
+    status = wf_placement_visit(start, bytes, count_page, &counts, &answer.pages, &answer.pages_asked);
     if (status == WEFT_OK) {
-        answer.pages_absent = count.absent;
-        if (answer.pages_asked < answer.pages)
-            answer.reason = "more than 65536 pages: a regular sample was asked";
+        answer.pages_absent = counts.absent;
+        answer.reason = answer.pages_asked < answer.pages ? WF_PLACEMENT_SAMPLED : "";
         *placement = answer;
-        if (nodes)
-            memcpy(per_node, counts, nodes * sizeof *counts);
     }
-    free(counts);
+    wf_node_counts_finish(&counts, status == WEFT_OK ? per_node : NULL);
     return status;
 }

@@ -18,6 +18,20 @@
  */
 weft_status wf_pages_nodes(void *const *addresses, size_t count, int *nodes);
 
+/* Pages counted by node: the counting half of weft_memory_placement(), for other rooms that count more besides. */
+struct wf_node_counts {
+    size_t absent, nodes, *per_node;
+};
+
+/* Room for `nodes` counts; per_node is only checked: NULL with 0, else not. WEFT_EINVAL, WEFT_ENOMEM. */
+weft_status wf_node_counts_init(struct wf_node_counts *counts, const size_t *per_node, size_t nodes);
+void wf_node_counts_add(struct wf_node_counts *counts, int node);
+/* Release; per_node: where the counts go, NULL: nowhere. */
+void wf_node_counts_finish(struct wf_node_counts *counts, size_t *per_node);
+
+/* What placement.reason says when not every page was asked. */
+#define WF_PLACEMENT_SAMPLED "more than 65536 pages: one of each stretch of equal length was asked"
+
 /* One page's answer. page counts from the page that holds `start`. */
 typedef void (*wf_placement_fn)(void *arg, size_t page, int node);
 

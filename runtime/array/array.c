@@ -1,0 +1,141 @@
+/* Arrays: made, released, reached. Where their parts lie is decided in layout.c. */
+#include "array/array.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/sysinfo.h>
+
+#include "base/status.h"
+
+static weft_status check_options(const weft_array_options *options, unsigned nodes) {
+    if ((unsigned)options->place > WEFT_REPLICATED)
+        return wf_fail(WEFT_EINVAL, "place is %d: it is one of WEFT_PARTITIONED, INTERLEAVED, ON_NODE, REPLICATED",
+                       (int)options->place);
+    if ((unsigned)options->pages > WEFT_PAGES_HUGE)
+        return wf_fail(WEFT_EINVAL, "pages is %d: it is one of WEFT_PAGES_DEFAULT, BASE, THP, HUGE", (int)options->pages);
+    if (options->place == WEFT_ON_NODE && (options->node < 0 || (unsigned)options->node >= nodes))
+        return wf_fail(WEFT_EINVAL, "node %d: the pool's nodes are 0 to %u", options->node, nodes - 1);
+    return WEFT_OK;
+}
+
+static weft_status check_size(size_t n, size_t item_bytes) {
+    if (!n || !item_bytes)
+        return wf_fail(WEFT_EINVAL, "%zu items of %zu bytes: an array has at least one item of at least one byte", n, item_bytes);
+    if (n > (size_t)PTRDIFF_MAX / item_bytes)
+        return wf_fail(WEFT_EINVAL, "%zu items of %zu bytes exceed the address space", n, item_bytes);
+    return WEFT_OK;
+}
+
+/* The struct and its tables, without areas. */
+static weft_array *new_array(weft_pool *pool, size_t n, size_t item_bytes, const weft_array_options *options) {
+    const weft_plan *plan = weft_pool_plan(pool);
+    weft_array *array = calloc(1, sizeof *array);
+    if (!array)
+        return NULL;
+    *array = (weft_array){.pool = pool, .n = n, .item_bytes = item_bytes, .options = *options, .reason = ""};
+    array->nodes = weft_plan_nodes(plan, &array->node_count);
+    array->worker_count = weft_pool_workers(pool);
+    array->this_system = weft_plan_get_limits(plan)->this_system;
+    array->copies = options->place == WEFT_REPLICATED ? array->node_count : 1;
+    array->bounds = calloc(array->worker_count + 1, sizeof *array->bounds);
+    array->areas = calloc(array->copies, sizeof *array->areas);
+    if (array->bounds && array->areas)
+        return array;
+    weft_array_destroy(array);
+    return NULL;
+}
+
+/* Areas are mapped without reserving swap, so the kernel refuses no size: touching too much would call its OOM killer. */
+static weft_status check_memory(const weft_array *array) {
+    struct sysinfo info;
+    size_t bytes = array->n * array->item_bytes;
+    if (array->options.untouched || sysinfo(&info))
+        return WEFT_OK;
+    double machine = ((double)info.totalram + (double)info.totalswap) * info.mem_unit;
+    if ((double)bytes * array->copies <= machine)
+        return WEFT_OK;
+    return wf_fail(WEFT_ENOMEM, "%u copies of %zu bytes exceed the %.0f bytes of memory and swap of this machine", array->copies,
+                   bytes, machine);
+}
+
+static weft_status reserve(weft_array *array) {
+    weft_pages pages = wf_array_pages(array, &array->reason);
+    for (unsigned copy = 0; copy < array->copies; copy++) {
+        struct wf_area *area = &array->areas[copy];
+        weft_status status = wf_area_reserve(area, array->n * array->item_bytes, pages);
+        if (status != WEFT_OK)
+            return status;
+        if (*area->reason)
+            array->reason = area->reason;
+        if (pages == WEFT_PAGES_HUGE && area->pages != pages && array->options.strict)
+            return wf_fail(WEFT_ESTRICT, "no reserved huge pages for %zu items of %zu bytes: %s", array->n, array->item_bytes,
+                           area->reason);
+    }
+    return WEFT_OK;
+}
+
+/* Strict arrays on a node: every page that the kernel can be asked for is there. */
+static weft_status verify(const weft_array *array) {
+    weft_placement placement;
+    if (weft_array_placement(array, &placement, NULL, 0) != WEFT_OK)
+        return WEFT_OK; /* it cannot be asked; the strict policy that the kernel accepted stands */
+    if (placement.pages_expected == placement.pages_asked)
+        return WEFT_OK;
+    return wf_fail(WEFT_ESTRICT, "%zu of %zu pages asked are not on node %d", placement.pages_asked - placement.pages_expected,
+                   placement.pages_asked, array->options.node);
+}
+
+static weft_status furnish(weft_array *array) {
+    weft_status status = check_memory(array);
+    if (status != WEFT_OK || (status = reserve(array)) != WEFT_OK)
+        return status;
+    wf_array_lay_out(array);
+    if ((status = wf_array_bind(array)) != WEFT_OK || array->options.untouched)
+        return status;
+    status = weft_array_touch(array);
+    return status == WEFT_OK && array->options.strict && array->options.place == WEFT_ON_NODE ? verify(array) : status;
+}
+
+weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, size_t item_bytes,
+                              const weft_array_options *options) {
+    if (!array || !pool)
+        return wf_fail(WEFT_EINVAL, "array and pool must be given");
+    weft_array_options known = {WEFT_ARRAY_OPTIONS_INIT};
+    weft_status status = wf_options_copy(&known, sizeof known, options, "weft_array_options");
+    if (status != WEFT_OK || (status = check_options(&known, weft_pool_nodes(pool))) != WEFT_OK ||
+        (status = check_size(n, item_bytes)) != WEFT_OK)
+        return status;
+    weft_array *made = new_array(pool, n, item_bytes, &known);
+    if (!made)
+        return wf_fail(WEFT_ENOMEM, "no memory for the tables of an array");
+    status = furnish(made);
+    if (status == WEFT_OK)
+        *array = made;
+    else
+        weft_array_destroy(made);
+    return status;
+}
+
+void weft_array_destroy(weft_array *array) {
+    if (!array)
+        return;
+    for (unsigned copy = 0; array->areas && copy < array->copies; copy++)
+        wf_area_release(&array->areas[copy]);
+    free(array->areas);
+    free(array->bounds);
+    free(array);
+}
+
+void *weft_array_data(const weft_array *array) {
+    return array ? array->areas[0].start : NULL;
+}
+
+size_t weft_array_count(const weft_array *array) {
+    return array ? array->n : 0;
+}
+
+void *weft_array_local(const weft_array *array) {
+    if (!array || array->copies == 1 || weft_current_pool() != array->pool)
+        return weft_array_data(array);
+    return array->areas[weft_current_node()].start;
+}

@@ -1,0 +1,45 @@
+/*
+ * What an array is made of, shared by the files of this room: array.c (life), layout.c (who owns which bytes, and the
+ * memory policy), touch.c (making pages present), locality.c (loops over arrays), placement.c (where pages are).
+ * Threading: everything is fixed after weft_array_create(); the items belong to the caller.
+ */
+#ifndef WF_ARRAY_ARRAY_H
+#define WF_ARRAY_ARRAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "memory/pages.h"
+#include "weft/array.h"
+
+struct weft_array {
+    weft_pool *pool;
+    const weft_plan_node *nodes; /* the plan's */
+    unsigned node_count, worker_count;
+    bool this_system; /* the plan's nodes are nodes of this machine */
+    size_t n, item_bytes;
+    weft_array_options options;
+    size_t unit;           /* bytes: parts of different workers begin in different multiples of it */
+    size_t *bounds;        /* worker i owns items [bounds[i], bounds[i + 1]); worker_count + 1 values */
+    bool policy;           /* the kernel was told where the pages belong; otherwise whoever touches first decides */
+    unsigned copies;       /* REPLICATED: node_count, else 1 */
+    struct wf_area *areas; /* one per copy */
+    const char *reason;    /* why less is granted than asked, "" if nothing is amiss; static */
+};
+
+/* The page kind to reserve: the option, or what it means for this array; *reason says why less than asked, else is left. */
+weft_pages wf_array_pages(const weft_array *array, const char **reason);
+
+/* Set unit and bounds; the areas are reserved. */
+void wf_array_lay_out(weft_array *array);
+
+/* First byte, in its area, of the part that begins with item `bound`: pages belong to the part whose items begin in them. */
+size_t wf_array_byte(const weft_array *array, size_t bound);
+
+/* Tell the kernel where the pages belong. Only a strict array fails (WEFT_ESTRICT), others keep the reason. */
+weft_status wf_array_bind(weft_array *array);
+
+/* Whether OS node `os_node` is where workers of `node` have their memory. */
+bool wf_node_is_home(const weft_plan_node *node, int os_node);
+
+#endif

@@ -1,0 +1,76 @@
+/* Where the pages of an array are, and how many of them are where they belong. */
+#include "array/array.h"
+
+#include "base/status.h"
+#include "memory/placement.h"
+
+struct tally {
+    const weft_array *array;
+    struct wf_node_counts counts;
+    unsigned node; /* owner of the pages visited now: copies' node, or of the stretch; pages come in order */
+    size_t expected;
+};
+
+/* Partitioned: pages belong to the node in whose stretch they begin. */
+static void advance(struct tally *tally, size_t byte) {
+    const weft_array *array = tally->array;
+    while (tally->node + 1 < array->node_count &&
+           byte >= wf_array_byte(array, array->bounds[array->nodes[tally->node + 1].first_worker]))
+        tally->node++;
+}
+
+/* Interleaved pages belong on any node of the pool: which is first is the kernel's choice. */
+static bool on_any_node(const weft_array *array, int os_node) {
+    for (unsigned k = 0; k < array->node_count; k++)
+        if (wf_node_is_home(&array->nodes[k], os_node))
+            return true;
+    return false;
+}
+
+static void tally_page(void *arg, size_t page, int os_node) {
+    struct tally *tally = arg;
+    const weft_array *array = tally->array;
+    wf_node_counts_add(&tally->counts, os_node);
+    if (!array->this_system)
+        return;
+    if (array->options.place == WEFT_PARTITIONED)
+        advance(tally, page * wf_page_bytes());
+    tally->expected += array->options.place == WEFT_INTERLEAVED ? on_any_node(array, os_node)
+                                                                : wf_node_is_home(&array->nodes[tally->node], os_node);
+}
+
+static weft_status tally_copies(struct tally *tally, weft_placement *answer) {
+    const weft_array *array = tally->array;
+    for (unsigned copy = 0; copy < array->copies; copy++) {
+        const struct wf_area *area = &array->areas[copy];
+        size_t pages, asked;
+        tally->node = array->options.place == WEFT_ON_NODE ? (unsigned)array->options.node : copy;
+        weft_status status = wf_placement_visit(area->start, area->bytes, tally_page, tally, &pages, &asked);
+        if (status != WEFT_OK)
+            return status;
+        answer->pages += pages;
+        answer->pages_asked += asked;
+        answer->huge |= area->pages != WEFT_PAGES_BASE;
+    }
+    return WEFT_OK;
+}
+
+weft_status weft_array_placement(const weft_array *array, weft_placement *placement, size_t *per_node, size_t nodes) {
+    if (!array || !placement)
+        return wf_fail(WEFT_EINVAL, "array and placement must be given");
+    struct tally tally = {.array = array};
+    weft_status status = wf_node_counts_init(&tally.counts, per_node, nodes);
+    if (status != WEFT_OK)
+        return status;
+    weft_placement answer = {.page_bytes = wf_page_bytes(), .reason = array->reason};
+    status = tally_copies(&tally, &answer);
+    if (status == WEFT_OK) {
+        answer.pages_absent = tally.counts.absent;
+        answer.pages_expected = tally.expected;
+        if (!*answer.reason && answer.pages_asked < answer.pages)
+            answer.reason = WF_PLACEMENT_SAMPLED;
+        *placement = answer;
+    }
+    wf_node_counts_finish(&tally.counts, status == WEFT_OK ? per_node : NULL);
+    return status;
+}
