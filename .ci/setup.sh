@@ -86,10 +86,14 @@ needed libutf8proc-dev module libutf8proc
 needed libxxhash-dev module libxxhash
 needed zlib1g-dev module zlib'
 
-# cmake_build DIR LOG OPTIONS...: configure and build with all processors; everything it prints goes to LOG.
-cmake_build() {
-    build_dir=$1 build_log=$2
+# cmake_configure DIR LOG OPTIONS...
+cmake_configure() {
+    configure_dir=$1 configure_log=$2
     shift 2
-    cmake -S . -B "$build_dir" "$@" >"$build_log" 2>&1 </dev/null &&
-        cmake --build "$build_dir" -j "$(nproc)" >>"$build_log" 2>&1 </dev/null
+    cmake -S . -B "$configure_dir" "$@" >"$configure_log" 2>&1 </dev/null
+}
+
+# cmake_build DIR LOG: with all processors; adds to the log.
+cmake_build() {
+    cmake --build "$1" -j "$(nproc)" >>"$2" 2>&1 </dev/null
 }

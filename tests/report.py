@@ -30,8 +30,8 @@ def follow(leg, lines, results):
             status, said = status_of(text), output.pop(number, [])
             reason = said[-1].strip() if said and status == "skipped" else ""
             if status == "failed":
-                reason = text.replace("***", " ").strip()
-                print("\n".join(f"    {row}" for row in said))
+                reason = text.replace("***", " ").strip(" :")
+                print("".join(f"    {row}\n" for row in said), end="")
             print(f"{status}  {leg} {name}  {seconds} s{f'  ({reason})' if reason else ''}", flush=True)
             results.write(f"{status}\t{leg} {name}\t{reason}\n")
         elif match := OUTPUT.match(line):
