@@ -165,12 +165,15 @@ static void draw_legend_line(struct picture *picture, int *y, const char *class_
 
 static void draw_legend(struct picture *picture) {
     int x = 2 * WF_PADDING, y = picture->layout.legend_y + 16;
+    unsigned memory_count;
+    weft_plan_memory_nodes(picture->plan, &memory_count);
     wf_svg_words(&picture->svg, "heading", x, y, "How to read this");
     y += 10;
     draw_legend_line(picture, &y, "node", "a NUMA node: cores and the memory next to them");
     draw_legend_line(picture, &y, "cache", "cores that share their last-level cache");
     draw_legend_line(picture, &y, "core", "a core: w3 is worker number 3, PU its processing unit as the system numbers it");
-    draw_legend_line(picture, &y, "memory", "a node with memory but without workers");
+    if (memory_count)
+        draw_legend_line(picture, &y, "memory", "a node with memory but without workers");
     wf_svg_words(&picture->svg, "text", x, y + 18, "An idle worker steals from its own cache group first, then from its node,");
     wf_svg_words(&picture->svg, "text", x, y + 38,
                  "then from the other nodes, the nearest ones (green in the table) before the farther.");

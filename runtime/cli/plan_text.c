@@ -110,13 +110,13 @@ static void print_memory_nodes(FILE *to, const weft_plan *plan) {
 }
 
 static void print_group(FILE *to, const weft_victim_group *group, bool first) {
-    fputs(first ? "" : ", then ", to);
+    fputs(first ? "" : "; ", to);
     if (group->kind == WEFT_VICTIM_CACHE)
-        fputs("same cache ", to);
+        fputs("same cache: ", to);
     else if (group->kind == WEFT_VICTIM_NODE)
-        fputs("same node ", to);
+        fputs("same node: ", to);
     else
-        fprintf(to, "distance %" PRIu64 " ", group->distance);
+        fprintf(to, "distance %" PRIu64 ": ", group->distance);
     print_owned(to, "", wf_text_list(group->workers, group->worker_count), "");
 }
 
