@@ -1,9 +1,13 @@
 /* Finds the numbers of columns that bring boxes nearest to a pleasant shape. */
 #include "cli/plan_layout.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "cli/plan_output.h"
 
-enum { MIN_PAGE_WIDTH = 700, MAX_TABLE_NODES = 32 };
+enum { MIN_PAGE_WIDTH = 700, MAX_TABLE_NODES = 32, MIN_CELL_WIDTH = 66, BOLD_CHARACTER = 9, SMALL_CHARACTER = 7 };
 
 struct counts {
     unsigned cells, groups; /* largest numbers: cores in a group, groups in a node */
@@ -90,10 +94,29 @@ static void count_memory(struct wf_layout *layout, const weft_plan *plan) {
         layout->shared_count += wf_layout_owner(plan, &memory[i]) < 0;
 }
 
+/* Width of the core whose words are the longest. */
+static int widest_cell(const weft_plan *plan) {
+    unsigned count;
+    weft_plan_workers(plan, &count);
+    int width = MIN_CELL_WIDTH;
+    for (unsigned first = 0, end; first < count; first = end) {
+        end = wf_layout_core_end(plan, first);
+        char *pus = wf_text_pus(plan, first, end - first);
+        int name = end - first == 1 ? snprintf(NULL, 0, "w%u", first) : snprintf(NULL, 0, "w%u-%u", first, end - 1);
+        int words = SMALL_CHARACTER * (int)(strlen("PU ") + (pus ? strlen(pus) : 0)) + WF_PADDING;
+        free(pus);
+        name = BOLD_CHARACTER * name + WF_PADDING;
+        width = name > width ? name : width;
+        width = words > width ? words : width;
+    }
+    return width;
+}
+
 static void size_boxes(struct wf_layout *layout, const weft_plan *plan) {
     struct counts most = count_boxes(plan);
-    layout->cell_columns = pick_columns(most.cells, WF_CELL_WIDTH, WF_CELL_HEIGHT, 2.6);
-    layout->group_width = span(layout->cell_columns, WF_CELL_WIDTH) + 2 * WF_PADDING;
+    layout->cell_width = widest_cell(plan);
+    layout->cell_columns = pick_columns(most.cells, layout->cell_width, WF_CELL_HEIGHT, 2.6);
+    layout->group_width = span(layout->cell_columns, layout->cell_width) + 2 * WF_PADDING;
     layout->group_height =
         span(rows_of(most.cells, layout->cell_columns), WF_CELL_HEIGHT) + 2 * WF_PADDING + WF_GROUP_TITLE - WF_GAP;
     layout->group_columns = pick_columns(most.groups, layout->group_width, layout->group_height, 1.6);
@@ -138,7 +161,7 @@ struct wf_box wf_layout_group(const struct wf_layout *layout, struct wf_box node
 
 struct wf_box wf_layout_cell(const struct wf_layout *layout, struct wf_box group, unsigned cell) {
     int column = (int)cell % layout->cell_columns, row = (int)cell / layout->cell_columns;
-    return (struct wf_box){group.x + WF_PADDING + column * (WF_CELL_WIDTH + WF_GAP),
-                           group.y + WF_GROUP_TITLE + WF_PADDING - WF_GAP + row * (WF_CELL_HEIGHT + WF_GAP), WF_CELL_WIDTH,
+    return (struct wf_box){group.x + WF_PADDING + column * (layout->cell_width + WF_GAP),
+                           group.y + WF_GROUP_TITLE + WF_PADDING - WF_GAP + row * (WF_CELL_HEIGHT + WF_GAP), layout->cell_width,
                            WF_CELL_HEIGHT};
 }

@@ -9,7 +9,6 @@
 #include "weft/plan.h"
 
 enum {
-    WF_CELL_WIDTH = 66,
     WF_CELL_HEIGHT = 38,
     WF_GAP = 6,
     WF_PADDING = 10,
@@ -23,6 +22,7 @@ enum {
 
 struct wf_layout {
     int cell_columns, group_columns, node_columns;
+    int cell_width; /* fits the longest words */
     int group_width, group_height;
     int node_width, node_height; /* without attached memory */
     int pitch_y;                 /* from one row of nodes to the next */

@@ -26,7 +26,7 @@ static const char style[] =
     ".memory{fill:#fdf1d6;stroke:#b07c1c;stroke-dasharray:5 3;stroke-width:1.5}"
     ".near0{fill:#eef2f5}.near1{fill:#d6efd9}.near2{fill:#fbf3c4}.near3{fill:#fbdcae}.near4{fill:#f4bca6}\n";
 
-enum { HEADER_LINE_CHARACTERS_PER_100 = 14, LEGEND_HEIGHT = 214, DISTANCE_SHADES = 4 };
+enum { HEADER_LINE_CHARACTERS_PER_100 = 14, LEGEND_HEIGHT = 160, LEGEND_LINE = 26, DISTANCE_SHADES = 4 };
 
 struct picture {
     struct wf_svg svg;
@@ -86,8 +86,8 @@ static void draw_node(struct picture *picture, unsigned index) {
     wf_svg_box(&picture->svg, "node", box);
     wf_svg_words(&picture->svg, "heading", box.x + WF_PADDING, box.y + 20, "node %s", wf_text_node(node->os_index));
     if (own)
-        wf_svg_words(&picture->svg, "text", box.x + WF_PADDING, box.y + 38, "%s memory",
-                     wf_text_bytes(node->local_memory, "unknown size of"));
+        wf_svg_words(&picture->svg, "text", box.x + WF_PADDING, box.y + 38, "memory: %s",
+                     wf_text_bytes(node->local_memory, "size unknown"));
     else if (node->memory_node >= 0)
         wf_svg_words(&picture->svg, "text", box.x + WF_PADDING, box.y + 38, "no memory: uses node %d", node->memory_node);
     else
@@ -147,7 +147,7 @@ static void draw_table(struct picture *picture) {
     bool matrix = weft_plan_distance_source(picture->plan) == WEFT_DISTANCE_MATRIX;
     int x = 2 * WF_PADDING, y = picture->layout.table_y + 16;
     wf_svg_words(&picture->svg, "heading", x, y, "How far nodes are from each other (%s)",
-                 matrix ? "as the firmware says" : "by the tree, as the firmware does not say");
+                 matrix ? "as the firmware says" : "by the tree of packages and caches");
     y += 8;
     for (unsigned to = 0; to < picture->layout.node_count; to++)
         wf_svg_words(&picture->svg, "small mid", x + ((int)to + 2) * WF_TABLE_CELL - 12 + WF_TABLE_CELL / 2, y + 14, "%s",
@@ -160,7 +160,7 @@ static void draw_legend_line(struct picture *picture, int *y, const char *class_
     int x = 2 * WF_PADDING;
     wf_svg_box(&picture->svg, class_name, (struct wf_box){x, *y, 34, 18});
     wf_svg_words(&picture->svg, "text", x + 46, *y + 14, "%s", text);
-    *y += 26;
+    *y += LEGEND_LINE;
 }
 
 static void draw_legend(struct picture *picture) {
@@ -174,9 +174,11 @@ static void draw_legend(struct picture *picture) {
     draw_legend_line(picture, &y, "core", "a core: w3 is worker number 3, PU its processing unit as the system numbers it");
     if (memory_count)
         draw_legend_line(picture, &y, "memory", "a node with memory but without workers");
-    wf_svg_words(&picture->svg, "text", x, y + 18, "An idle worker steals from its own cache group first, then from its node,");
-    wf_svg_words(&picture->svg, "text", x, y + 38,
-                 "then from the other nodes, the nearest ones (green in the table) before the farther.");
+    wf_svg_words(&picture->svg, "text", x, y + 18, "An idle worker steals from its own cache group first, then from its node%s",
+                 picture->layout.node_count > 1 ? "," : ".");
+    if (picture->layout.node_count > 1)
+        wf_svg_words(&picture->svg, "text", x, y + 38, "then from the other nodes, the nearest ones%s before the farther.",
+                     picture->layout.table ? " (green in the table)" : "");
 }
 
 /* Words of the sentence on as many lines as the page's width needs; with svg NULL only counts. */
@@ -210,7 +212,10 @@ static void draw(struct picture *picture) {
     char title[96];
     wf_layout_make(layout, plan, 0, LEGEND_HEIGHT); /* for its width */
     const char *reason = weft_plan_get_limits(plan)->reason;
-    wf_layout_make(layout, plan, 52 + WF_LINE_HEIGHT * wrap(NULL, reason, layout->page_width, 0), LEGEND_HEIGHT);
+    unsigned memory_count;
+    weft_plan_memory_nodes(plan, &memory_count);
+    int legend_height = LEGEND_HEIGHT + (memory_count ? LEGEND_LINE : 0) + (layout->node_count > 1 ? WF_LINE_HEIGHT : 0);
+    wf_layout_make(layout, plan, 52 + WF_LINE_HEIGHT * wrap(NULL, reason, layout->page_width, 0), legend_height);
     snprintf(title, sizeof title, "%u worker%s on %u node%s", workers, workers == 1 ? "" : "s", layout->node_count,
              layout->node_count == 1 ? "" : "s");
     wf_svg_begin(&picture->svg, layout->page_width, layout->page_height, title, style);

@@ -6,6 +6,7 @@
 
 #include "describe.h"
 #include "machine/binding.h"
+#include "machine/plan.h"
 
 #define FILE_NAMED(name) WEFT_TEST_TOPOLOGIES "/" name ".xml"
 #define TWO_BY_FOUR "package:2 [numa] l3:1 core:4 pu:2"
@@ -141,6 +142,41 @@ Test(plan_options, a_newer_struct_with_unknown_settings_is_refused) {
     weft_plan_destroy(NULL);
 }
 
+/* An fsroot of four PUs in two cores, in a control group that may use 1.5 CPUs. */
+static const char fsroot_script[] =
+    "cd %s && mkdir -p proc/self sys/fs/cgroup/job sys/devices/system/cpu && "
+    "for i in 0 1 2 3; do t=sys/devices/system/cpu/cpu$i/topology; mkdir -p $t; "
+    "echo $((i / 2)) >$t/core_id; echo 0 >$t/physical_package_id; "
+    "echo $((3 << (i / 2 * 2))) | sed s/12/c/ >$t/thread_siblings; echo f >$t/core_siblings; done; "
+    "echo 0-3 >sys/devices/system/cpu/online; echo 0-3 >sys/devices/system/cpu/possible; "
+    "echo 0::/job >proc/self/cgroup; echo '150000 100000' >sys/fs/cgroup/job/cpu.max; "
+    "echo '30 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw' >proc/self/mountinfo";
+
+Test(plan_options, an_fsroot_has_its_own_quota_and_leaves_the_environment_alone) {
+    char root[] = "/tmp/weft-fsroot-XXXXXX", command[sizeof fsroot_script + sizeof root];
+    cr_assert(mkdtemp(root));
+    snprintf(command, sizeof command, fsroot_script, root);
+    cr_assert_eq(system(command), 0);
+    setenv("HWLOC_FSROOT", "/something", 1);
+    weft_plan *plan = PLAN(.topology = root, .smt = true);
+    cr_assert_str_eq(getenv("HWLOC_FSROOT"), "/something");
+    cr_assert_null(getenv("HWLOC_HIDE_ERRORS"));
+    const weft_plan_limits *limits = weft_plan_get_limits(plan);
+    cr_assert_str_eq(nodes_of(plan), "0: 0 1"); /* of four, as many as 1.5 CPUs keep busy */
+    cr_assert_float_eq(limits->quota_cpus, 1.5, 1e-9);
+    cr_assert(strstr(limits->reason, "1.5 CPUs"), "%s", limits->reason);
+    cr_assert_not(limits->this_system);
+    weft_plan_destroy(plan);
+    plan = PLAN(.topology = root, .smt = true, .workers = 3);
+    cr_assert_str_eq(nodes_of(plan), "0: 0 1 2"); /* an explicit number wins over the quota */
+    weft_plan_destroy(plan);
+    plan = PLAN(.topology = root, .ignore_quota = true);
+    cr_assert_str_eq(nodes_of(plan), "0: 0 2");
+    weft_plan_destroy(plan);
+    snprintf(command, sizeof command, "rm -r %s", root);
+    cr_assert_eq(system(command), 0);
+}
+
 /* The PUs of a mask as a list. */
 static const char *mask_of(const weft_plan *plan, unsigned worker, weft_pin pin) {
     static char text[512];
@@ -182,6 +218,27 @@ Test(binding, a_foreign_topology_binds_nothing) {
     cr_assert_eq(wf_bind_memory(plan, NULL, 0, 0, false), WEFT_ENOTSUP);
     cr_assert_eq(wf_bind_memory_interleaved(plan, NULL, 0), WEFT_ENOTSUP);
     weft_plan_destroy(plan);
+}
+
+/* The default pin of this plan if it were of this machine, under this quota. */
+static weft_pin pin_as_if_live(weft_plan *plan, double quota_cpus) {
+    const char *reason = NULL;
+    plan->limits.this_system = true;
+    plan->limits.quota_cpus = quota_cpus;
+    weft_pin pin = wf_plan_default_pin(plan, &reason);
+    cr_assert(reason && *reason);
+    weft_plan_destroy(plan);
+    return pin;
+}
+
+Test(binding, the_default_pin_is_as_narrow_as_the_process_owns_its_cpus) {
+    cr_assert_eq(pin_as_if_live(PLAN(.topology = TWO_BY_FOUR), 0), WEFT_PIN_CORE);
+    cr_assert_eq(pin_as_if_live(PLAN(.topology = TWO_BY_FOUR, .workers = 8), 0), WEFT_PIN_CORE);
+    cr_assert_eq(pin_as_if_live(PLAN(.topology = TWO_BY_FOUR, .nodes = "1"), 8), WEFT_PIN_CORE);
+    cr_assert_eq(pin_as_if_live(PLAN(.topology = TWO_BY_FOUR, .reserved_cores = 1), 0), WEFT_PIN_CORE);
+    cr_assert_eq(pin_as_if_live(PLAN(.topology = TWO_BY_FOUR, .workers = 7), 0), WEFT_PIN_NODE);
+    cr_assert_eq(pin_as_if_live(PLAN(.topology = TWO_BY_FOUR), 7.5), WEFT_PIN_NODE);
+    cr_assert_eq(pin_as_if_live(PLAN(.topology = FILE_NAMED("hybrid")), 0), WEFT_PIN_CACHE);
 }
 
 Test(binding, the_live_plan_stays_inside_the_affinity_mask_and_leaves_it_alone) {
