@@ -1,0 +1,17 @@
+/*
+ * The commands behind `weft NAME ...`. Each reads its own arguments with argp and returns the exit code: 0, 1 for a failure that
+ * was told on stderr; argp itself ends the process with 64 for a wrong usage.
+ * Threading: one thread.
+ */
+#ifndef WF_CLI_COMMAND_H
+#define WF_CLI_COMMAND_H
+
+struct wf_command {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv); /* argv[0] is "weft NAME" */
+};
+
+int wf_plan_command(int argc, char **argv);
+
+#endif

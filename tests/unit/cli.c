@@ -1,0 +1,90 @@
+/* cli/: exit codes and outputs of the weft command, whose path is WEFT_TEST_COMMAND. */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "describe.h"
+
+TestSuite(cli, .init = forget_environment);
+
+static char output[1 << 16];
+
+/* Run `weft ARGUMENTS` with stderr merged into stdout; returns the exit code, and `output` holds what was printed. */
+static int weft(const char *arguments) {
+    char command[1024];
+    snprintf(command, sizeof command, "%s %s 2>&1", WEFT_TEST_COMMAND, arguments);
+    FILE *pipe = popen(command, "r");
+    cr_assert(pipe);
+    output[fread(output, 1, sizeof output - 1, pipe)] = 0;
+    int status = pclose(pipe);
+    cr_assert(WIFEXITED(status), "killed: %s", output);
+    return WEXITSTATUS(status);
+}
+
+Test(cli, wrong_usage_exits_with_64) {
+    static const char *const wrong[] = {"",           "plam",         "plan --worker=x", "plan --workers=-1", "plan --workers=0",
+                                        "plan stray", "plan --frobs", "plan --svg",      "plan --reserve=1x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_assert_eq(weft(wrong[i]), 64, "weft %s", wrong[i]);
+        cr_assert_gt(strlen(output), 0);
+    }
+}
+
+Test(cli, help_exits_with_0) {
+    cr_assert_eq(weft("--help"), 0);
+    cr_assert(strstr(output, "plan"));
+    cr_assert_eq(weft("plan --help"), 0);
+    cr_assert(strstr(output, "--topology"));
+}
+
+Test(cli, a_plan_that_cannot_be_made_exits_with_1_and_says_why) {
+    cr_assert_eq(weft("plan --topology /no/such.xml"), 1);
+    cr_assert(strstr(output, "weft plan: topology file \"/no/such.xml\": No such file or directory"));
+    cr_assert_eq(weft("plan --topology 'node:1 core:2 pu:1' --workers 3"), 1);
+    cr_assert(strstr(output, "worker count 3 exceeds the 2 cores"));
+    cr_assert_eq(weft("plan --topology 'node:1 core:2 pu:1' --svg /no/such/directory/plan.svg"), 1);
+    cr_assert(strstr(output, "No such file or directory"));
+    cr_assert_eq(weft("plan >/dev/full"), 1);
+}
+
+Test(cli, the_text_names_workers_and_lists) {
+    cr_assert_eq(weft("plan --topology 'package:2 [numa] l3:1 core:4 pu:2' --smt"), 0);
+    cr_assert(strstr(output, "16 workers on 2 nodes"));
+    cr_assert(strstr(output, "same cache: 1-7; distance 16: 8-15"), "%s", output);
+    cr_assert_eq(weft("plan"), 0);
+}
+
+Test(cli, json_has_the_fields_of_the_recorded_plans) {
+    cr_assert_eq(weft("plan --json --topology 'package:2 [numa] l3:1 core:2 pu:2' --nodes 1"), 0);
+    json_error_t error;
+    json_t *root = json_loads(output, 0, &error);
+    cr_assert(root, "%s", error.text);
+    int pu, node, core, kind, os_index, memory_node;
+    const char *source;
+    json_t *groups, *kinds;
+    cr_assert_eq(json_unpack_ex(root, &error, 0, "{s:s, s:[{s:i, s:i, s:i, s:i, s:o, s:o}, *], s:[{s:i, s:i}]}",
+                                "distance_source", &source, "workers", "pu", &pu, "node", &node, "core", &core, "cpukind", &kind,
+                                "victim_groups", &groups, "victim_kinds", &kinds, "nodes", "os_index", &os_index, "memory_node",
+                                &memory_node),
+                 0, "%s", error.text);
+    cr_assert_str_eq(source, "none");
+    cr_assert_eq(pu, 4);
+    cr_assert_eq(node, 1);
+    cr_assert_eq(core, 2);
+    cr_assert_eq(os_index, 1);
+    cr_assert_eq(memory_node, 1);
+    cr_assert_eq(json_integer_value(json_array_get(json_array_get(groups, 0), 0)), 1);
+    cr_assert_str_eq(json_string_value(json_array_get(kinds, 0)), "llc");
+    cr_assert_eq(json_array_size(json_object_get(root, "memory_only_nodes")), 1);
+    json_decref(root);
+}
+
+Test(cli, the_picture_is_svg) {
+    cr_assert_eq(weft("plan --svg - --topology 'node:3 l3:2 core:2 pu:2'"), 0);
+    cr_assert(strstr(output, "<svg xmlns=\"http://www.w3.org/2000/svg\""));
+    cr_assert(strstr(output, "12 workers on 3 nodes"));
+    cr_assert(strstr(output, "</svg>"));
+}
