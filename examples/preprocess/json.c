@@ -9,7 +9,7 @@ static void write_ascii(FILE *file, char byte) {
     const char *found = strchr(escaped, byte);
     if (found != NULL)
         fprintf(file, "\\%c", letters[found - escaped]);
-    else if (byte < 0x20)
+    else if (byte < 0x20 || byte == 0x7F)
         fprintf(file, "\\u%04x", (unsigned)byte);
     else
         fputc(byte, file);
