@@ -173,8 +173,7 @@ static weft_status build_all(struct table *table) {
         return status;
     for (size_t i = 0; status == WEFT_OK && i < table->partition_count; i++) {
         struct partition *p = &table->partitions[i];
-        weft_submit_options options = {WEFT_SUBMIT_OPTIONS_INIT, .group = group};
-        options.node = (int)p->node;
+        weft_submit_options options = {WEFT_SUBMIT_OPTIONS_INIT, .placed = true, .node = p->node, .group = group};
         status = weft_submit(table->run->pool, build_partition, p, &options);
     }
     weft_status waited = weft_group_wait(group);

@@ -68,6 +68,12 @@ static enum problem read_plain(struct loader *loader, int file, uint64_t expecte
     }
 }
 
+/* zlib's words without the file descriptor's number before them, which depends on who opened what first. */
+static const char *without_name(const char *text) {
+    const char *colon = strstr(text, ">: ");
+    return colon == NULL ? text : colon + 3;
+}
+
 static enum problem inflate_all(struct loader *loader, gzFile stream) {
     struct buffer *raw = &loader->raw;
     for (;;) {
@@ -79,7 +85,7 @@ static enum problem inflate_all(struct loader *loader, gzFile stream) {
         if (error == Z_ERRNO)
             return fail_errno(loader);
         if (got < 0 || error != Z_OK)
-            return fail(loader, PROBLEM_BROKEN_GZIP, text);
+            return fail(loader, PROBLEM_BROKEN_GZIP, without_name(text));
         raw->size += (size_t)got;
         if (raw->size > loader->options->document_bytes)
             return too_large(loader);

@@ -65,17 +65,33 @@ static weft_status timed(struct run *run, enum stage stage, weft_status (*step)(
     return status;
 }
 
+/* What the pool's counters have grown by since `before`. */
+static void count_since(struct run *run, const weft_stats *before) {
+    weft_stats *s = &run->stats;
+    if (weft_pool_stats(run->pool, -1, s) != WEFT_OK)
+        return;
+    s->tasks -= before->tasks;
+    s->parks -= before->parks;
+    s->steals_cache -= before->steals_cache;
+    s->steals_node -= before->steals_node;
+    for (unsigned i = 0; i < WEFT_REMOTE_CLASSES; i++)
+        s->steals_remote[i] -= before->steals_remote[i];
+}
+
 weft_status run_compute(struct run *run) {
     static const struct {
         enum stage stage;
         weft_status (*step)(struct run *);
     } steps[] = {
         {STAGE_ANALYSE, analyse}, {STAGE_EXACT, clusters_exact}, {STAGE_NEAR, clusters_near}, {STAGE_SETTLE, clusters_settle}};
+    weft_stats before = {0};
     weft_status status = WEFT_OK;
     if (run->collection->document_count == 0)
         return status;
+    weft_pool_stats(run->pool, -1, &before);
     for (size_t i = 0; status == WEFT_OK && i < sizeof steps / sizeof *steps; i++)
         status = timed(run, steps[i].stage, steps[i].step);
+    count_since(run, &before);
     return status;
 }
 

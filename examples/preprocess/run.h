@@ -31,6 +31,7 @@ struct run {
     _Atomic uint64_t memory_used;                 /* bytes of tokens kept so far; relaxed: a budget, it orders nothing */
     _Atomic uint64_t partitions, partitions_home; /* of the bucket tables: built, and built on their own node; relaxed counts */
     weft_loop_report report;                      /* of the loop that analyses */
+    weft_stats stats;                             /* of the pool, from begin to end of the computation */
     double seconds[STAGES];
 };
 

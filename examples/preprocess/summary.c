@@ -38,7 +38,7 @@ static void print_problems(const struct run *run, const struct totals *t) {
     uint64_t all = 0;
     for (enum problem kind = 1; kind < PROBLEM_KINDS; kind++)
         all += t->problems[kind];
-    printf("%-14s %12s ", "left out", grouped(all));
+    printf("%-14s %12s %s", "left out", grouped(all), all == 0 ? " nothing" : "");
     for (enum problem kind = 1; kind < PROBLEM_KINDS; kind++)
         if (t->problems[kind] > 0)
             printf(" %s %s%s", problem_name(kind), grouped(t->problems[kind]), problem_is_failure(kind) ? "!" : "");
@@ -62,8 +62,15 @@ static void print_remote(const struct weft_stats *s, unsigned nodes) {
             printf(", node distance %u: %" PRIu64, i + 1, s->steals_remote[i]);
 }
 
+static uint64_t all_steals(const weft_stats *s) {
+    uint64_t sum = s->steals_cache + s->steals_node;
+    for (unsigned i = 0; i < WEFT_REMOTE_CLASSES; i++)
+        sum += s->steals_remote[i];
+    return sum;
+}
+
 static void print_workers(const struct run *run) {
-    weft_stats s = {0};
+    const weft_stats *s = &run->stats;
     unsigned nodes = weft_pool_nodes(run->pool);
     const weft_loop_report *r = &run->report;
     uint64_t built = atomic_load_explicit(&run->partitions, memory_order_relaxed);
@@ -75,11 +82,10 @@ static void print_workers(const struct run *run) {
     if (r->iterations_unknown > 0)
         printf(" (%.1f %% unknown)", percent(r->iterations_unknown, r->iterations));
     printf(", %.1f %% of bucket tables built at home\n", percent(home, built));
-    if (weft_pool_stats(run->pool, -1, &s) != WEFT_OK)
-        return;
-    printf("%-14s %12s  same cache: %" PRIu64 ", same node: %" PRIu64, "steals", "", s.steals_cache, s.steals_node);
-    print_remote(&s, nodes);
-    printf("; tasks %s, parks %s\n", grouped(s.tasks), grouped(s.parks));
+    printf("%-14s %12s  same cache: %" PRIu64 ", same node: %" PRIu64, "steals", grouped(all_steals(s)), s->steals_cache,
+           s->steals_node);
+    print_remote(s, nodes);
+    printf("; tasks %s, parks %s\n", grouped(s->tasks), grouped(s->parks));
 }
 
 static void print_comparison(const struct run *run, const struct comparison *c) {
