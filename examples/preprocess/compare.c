@@ -32,6 +32,7 @@ static weft_status measure(struct comparison *c, const struct run *run, weft_poo
     if (seconds == NULL)
         return WEFT_ENOMEM;
     for (unsigned i = 0; status == WEFT_OK && i < c->rounds; i++) {
+        progress_round(run->progress, i + 1, c->rounds);
         status = round_on(one, run, &seconds[i], &c->equal);
         if (status == WEFT_OK)
             status = round_on(run->pool, run, &seconds[c->rounds + i], &c->equal);
@@ -39,6 +40,7 @@ static weft_status measure(struct comparison *c, const struct run *run, weft_poo
     c->one_seconds = median(seconds, c->rounds);
     c->all_seconds = median(seconds + c->rounds, c->rounds);
     free(seconds);
+    progress_round(run->progress, 0, 0);
     return status;
 }
 

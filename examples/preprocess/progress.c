@@ -15,6 +15,7 @@ enum { TERMINAL_PERIOD_MS = 100, PLAIN_PERIOD_MS = 3000, BAR_MOST = 40 };
 /* What the counters say at one moment. */
 struct snapshot {
     const char *name;
+    char round[32]; /* "round 2/7, ", or nothing */
     uint64_t documents, documents_all;
     double share; /* done, 0 to 1; negative: unknown */
     double seconds;
@@ -32,6 +33,9 @@ static struct snapshot look(struct progress *p) {
                          .documents_all = atomic_load_explicit(&p->documents_all, memory_order_relaxed),
                          .seconds = now_seconds() - atomic_load_explicit(&p->began, memory_order_relaxed),
                          .share = -1};
+    unsigned rounds = atomic_load_explicit(&p->rounds, memory_order_relaxed);
+    if (rounds > 0)
+        snprintf(s.round, sizeof s.round, "round %u/%u, ", atomic_load_explicit(&p->round, memory_order_relaxed), rounds);
     uint64_t total = atomic_load_explicit(&p->total, memory_order_relaxed);
     if (total > 0)
         s.share = (double)atomic_load_explicit(&p->units, memory_order_relaxed) / (double)total;
@@ -60,7 +64,7 @@ static unsigned terminal_columns(void) {
 
 /* "analyse            [=========>          ]  45 %  1234/5678 documents, ...", cut to the terminal's width. */
 static void draw_bar(const struct snapshot *s) {
-    char bar[BAR_MOST + 1], tail[128], line[256];
+    char bar[BAR_MOST + 1], tail[128], line[320];
     unsigned columns = terminal_columns(), room = columns < 100 ? 20 : BAR_MOST;
     unsigned filled = (unsigned)(s->share > 0 ? s->share * room : 0);
     memset(bar, ' ', room);
@@ -69,7 +73,7 @@ static void draw_bar(const struct snapshot *s) {
     if (filled < room && s->share >= 0)
         bar[filled] = '>';
     describe(s, tail, sizeof tail);
-    snprintf(line, sizeof line, "%-16s [%s] %3.0f %%%s", s->name, bar, s->share > 0 ? s->share * 100 : 0, tail);
+    snprintf(line, sizeof line, "%s%-16s [%s] %3.0f %%%s", s->round, s->name, bar, s->share > 0 ? s->share * 100 : 0, tail);
     fprintf(stderr, "\r%.*s\033[K", (int)(columns - 1), line);
 }
 
@@ -77,9 +81,9 @@ static void write_line(const struct snapshot *s) {
     char tail[128];
     describe(s, tail, sizeof tail);
     if (s->share >= 0)
-        fprintf(stderr, "preprocess: %s %.0f %%%s\n", s->name, s->share * 100, tail);
+        fprintf(stderr, "preprocess: %s%s %.0f %%%s\n", s->round, s->name, s->share * 100, tail);
     else
-        fprintf(stderr, "preprocess: %s%s\n", s->name, tail);
+        fprintf(stderr, "preprocess: %s%s%s\n", s->round, s->name, tail);
 }
 
 static void *report(void *arg) {
@@ -140,4 +144,9 @@ void progress_stage(struct progress *p, const char *name, uint64_t documents, ui
     atomic_store_explicit(&p->began, now_seconds(), memory_order_relaxed);
     atomic_store_explicit(&p->documents_all, documents, memory_order_relaxed);
     atomic_store_explicit(&p->total, units, memory_order_relaxed);
+}
+
+void progress_round(struct progress *p, unsigned round, unsigned rounds) {
+    atomic_store_explicit(&p->round, round, memory_order_relaxed);
+    atomic_store_explicit(&p->rounds, rounds, memory_order_relaxed);
 }

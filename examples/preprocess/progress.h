@@ -15,8 +15,9 @@ struct progress {
     _Atomic(const char *) name;        /* of the stage, a static string; relaxed like all below: a picture for people */
     _Atomic uint64_t documents, units; /* done in this stage */
     _Atomic uint64_t documents_all,
-        total;             /* to do: documents (0: not counted) and units (0: unknown); units are what the bar shows */
-    _Atomic(double) began; /* when the stage began */
+        total;                      /* to do: documents (0: not counted) and units (0: unknown); units are what the bar shows */
+    _Atomic(double) began;          /* when the stage began */
+    _Atomic unsigned round, rounds; /* of a repeated computation; rounds is 0 if there is only one */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t stop;
@@ -31,6 +32,9 @@ void progress_stop(struct progress *progress);
 
 /** Begin a stage. Called by the main thread between parallel steps. */
 void progress_stage(struct progress *progress, const char *name, uint64_t documents, uint64_t units);
+
+/** Say which round of a repeated computation begins, from 1. */
+void progress_round(struct progress *progress, unsigned round, unsigned rounds);
 
 /** Count what was done. Any thread. */
 static inline void progress_advance(struct progress *progress, uint64_t documents, uint64_t units) {
