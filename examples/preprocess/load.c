@@ -119,13 +119,29 @@ static enum problem read_whole(struct loader *loader, const struct source *sourc
     return problem;
 }
 
+static void close_lines(struct loader *loader) {
+    if (loader->lines != NULL)
+        close(loader->lines_file);
+    loader->lines = NULL;
+}
+
+/* The open JSON lines file, or -1 with errno. */
+static int open_lines(struct loader *loader, const struct source *source) {
+    if (loader->lines == source)
+        return loader->lines_file;
+    close_lines(loader);
+    loader->lines_file = open_source(source);
+    loader->lines = loader->lines_file < 0 ? NULL : source;
+    return loader->lines_file;
+}
+
 static enum problem read_line(struct loader *loader, const struct document *document) {
     struct buffer *raw = &loader->raw;
     if (document->bytes > loader->options->document_bytes)
         return too_large(loader);
     if (!buffer_reserve(raw, (size_t)document->bytes + 1))
         return errno = ENOMEM, fail_errno(loader);
-    int file = open_source(document->source);
+    int file = open_lines(loader, document->source);
     if (file < 0)
         return fail_errno(loader);
     ssize_t got = 1;
@@ -133,7 +149,6 @@ static enum problem read_line(struct loader *loader, const struct document *docu
         got = pread(file, raw->data + raw->size, (size_t)document->bytes - raw->size, (off_t)(document->offset + raw->size));
         raw->size += got > 0 ? (size_t)got : 0;
     }
-    close(file);
     if (got < 0)
         return fail_errno(loader);
     return got == 0 ? fail(loader, PROBLEM_CHANGED, "the file became shorter") : PROBLEM_NONE;
@@ -202,6 +217,7 @@ enum problem loader_load(struct loader *loader, const struct document *document)
 }
 
 void loader_release(struct loader *loader) {
+    close_lines(loader);
     buffer_release(&loader->raw);
     buffer_release(&loader->spare);
     token_list_release(&loader->tokens);

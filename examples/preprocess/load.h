@@ -15,7 +15,9 @@ struct loader {
     struct token_list tokens; /* of the document loaded last */
     uint64_t hash;            /* of its normalised text */
     uint64_t text_bytes;
-    char detail[160]; /* what is wrong with it, in words */
+    char detail[160];           /* what is wrong with it, in words */
+    const struct source *lines; /* the JSON lines file that was read last, NULL: none */
+    int lines_file;             /* which stays open, since its next line probably comes next */
 };
 
 /** Load a document. Afterwards tokens, hash and text_bytes describe it, or detail says what is wrong. */
