@@ -54,7 +54,7 @@ static int pick_columns(unsigned count, int width, int height, double ratio) {
         unsigned rows = (count + columns - 1) / columns;
         double shape = (double)columns * width / ((double)rows * height);
         double error = shape > ratio ? shape / ratio : ratio / shape;
-        error *= 1 + 2.0 * (double)(rows * columns - count) / count; /* holes in the grid are ugly */
+        error *= 1 + 4.0 * (double)(rows * columns - count) / count; /* holes in the grid are ugly */
         if (columns == 1 || error < best_error) {
             best_error = error;
             best = (int)columns;

@@ -43,13 +43,12 @@ static weft_status topology_new(struct wf_topology **topology) {
     return WEFT_OK;
 }
 
-static weft_status topology_load(struct wf_topology *topology, const char *what, const char *name) {
+static weft_status topology_load(struct wf_topology *topology, const char *name) {
     errno = 0;
     if (hwloc_topology_load(topology->hwloc)) {
         if (errno == ENOMEM)
-            return wf_fail(WEFT_ENOMEM, "no memory to load the topology of %s%s", what, name);
-        return wf_fail(WEFT_ETOPOLOGY, "%s%s cannot be loaded: hwloc %s finds no valid topology in it", what, name,
-                       HWLOC_VERSION);
+            return wf_fail(WEFT_ENOMEM, "no memory to load the topology of \"%s\"", name);
+        return wf_fail(WEFT_ETOPOLOGY, "topology \"%s\" cannot be loaded: hwloc finds nothing valid in it", name);
     }
     hwloc_topology_refresh(topology->hwloc); /* afterwards concurrent readers change nothing inside hwloc */
     topology->this_system = hwloc_topology_is_thissystem(topology->hwloc);
@@ -57,7 +56,7 @@ static weft_status topology_load(struct wf_topology *topology, const char *what,
 }
 
 static weft_status load_live(struct wf_topology *topology) {
-    return topology_load(topology, "the topology of this machine", "");
+    return topology_load(topology, "this machine");
 }
 
 static weft_status load_xml(struct wf_topology *topology, const char *path) {
@@ -67,7 +66,7 @@ static weft_status load_xml(struct wf_topology *topology, const char *path) {
     if (hwloc_topology_set_xml(topology->hwloc, path))
         return wf_fail(WEFT_ETOPOLOGY, "\"%s\" is not an hwloc version 2 XML file (lstopo --export-xml-flags v2 writes one)",
                        path);
-    return topology_load(topology, "topology file ", path);
+    return topology_load(topology, path);
 }
 
 /* Product of the counts of the levels "type:count", as far as it matters. */
@@ -94,7 +93,7 @@ static weft_status load_synthetic(struct wf_topology *topology, const char *text
         return wf_fail(WEFT_ETOPOLOGY,
                        "topology \"%s\" is no file, no directory and no synthetic description such as \"node:2 core:4 pu:2\"",
                        text);
-    return topology_load(topology, "synthetic topology ", text);
+    return topology_load(topology, text);
 }
 
 static bool holds_file(const char *directory, const char *file) {
@@ -133,7 +132,7 @@ static weft_status load_fsroot(struct wf_topology *topology, const char *directo
     pthread_mutex_lock(&lock);
     char *fsroot = swap_environment("HWLOC_FSROOT", directory);
     char *hide = swap_environment("HWLOC_HIDE_ERRORS", "2");
-    weft_status status = topology_load(topology, "fsroot ", directory);
+    weft_status status = topology_load(topology, directory);
     restore_environment("HWLOC_HIDE_ERRORS", hide);
     restore_environment("HWLOC_FSROOT", fsroot);
     pthread_mutex_unlock(&lock);
