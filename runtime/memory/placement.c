@@ -100,7 +100,7 @@ weft_status weft_memory_placement(const void *start, size_t bytes, weft_placemen
         return wf_fail(WEFT_EINVAL, "start, bytes and placement must be given: at least one byte and a place for the answer");
     if (bytes - 1 > UINTPTR_MAX - (uintptr_t)start)
         return wf_fail(WEFT_EINVAL, "%zu bytes at %p exceed the address space", bytes, start);
-    struct wf_node_counts counts;
+    struct wf_node_counts counts = {0}; /* for gcc, which does not see that a failed init ends it here */
     weft_status status = wf_node_counts_init(&counts, per_node, nodes);
     if (status != WEFT_OK)
         return status;
