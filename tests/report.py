@@ -28,7 +28,7 @@ def follow(leg, lines, results):
             total, number, name, text, seconds = match.groups()
             expected, seen = int(total), seen + 1
             status, said = status_of(text), output.pop(number, [])
-            reason = said[-1].strip() if said and status == "skipped" else ""
+            reason = said[-1].strip().removeprefix("skipped: ") if said and status == "skipped" else ""
             if status == "failed":
                 reason = text.replace("***", " ").strip(" :")
                 print("".join(f"    {row}\n" for row in said), end="")
