@@ -26,7 +26,7 @@ typedef struct weft_placement {
     size_t page_bytes;     /**< base page size */
     size_t pages;          /**< pages of the memory */
     size_t pages_asked;    /**< pages whose node was asked from the kernel: all, or one of each stretch of equal length */
-    size_t pages_absent;   /**< of these, not present yet */
+    size_t pages_absent;   /**< of these, not present yet, or hidden by the kernel (reason says so) */
     size_t pages_expected; /**< of these, on the node where they belong (arrays; 0 for other memory) */
     bool huge;             /**< huge pages were granted for at least part of it */
     const char *reason;    /**< why less is known or granted than asked ("" if nothing is amiss); static string */

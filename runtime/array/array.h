@@ -27,8 +27,8 @@ struct weft_array {
     const char *reason;    /* why less is granted than asked, "" if nothing is amiss; static */
 };
 
-/* The page kind to reserve: the option, or what it means for this array; *reason says why less than asked, else is left. */
-weft_pages wf_array_pages(const weft_array *array, const char **reason);
+/* Reserve one copy with the pages that the options ask for, or less where the area's reason says so. */
+weft_status wf_array_reserve(const weft_array *array, struct wf_area *area);
 
 /* Set unit and bounds; the areas are reserved. */
 void wf_array_lay_out(weft_array *array);

@@ -17,6 +17,8 @@
 #define UNITS_PER_WORKER 4
 
 #define SMALL_PARTS "parts smaller than 4 huge pages: base pages, so that every part lies with its worker"
+#define SMALL_PARTS_NO_HUGE                                                                                                      \
+    "not enough reserved huge pages are free (vm.nr_hugepages), and parts smaller than 4 transparent ones: base pages"
 #define BIND_UNSUPPORTED "memory cannot be bound here (mbind unsupported, or no such node): the worker that touches first decides"
 #define BIND_REFUSED "mbind was refused (seccomp, container): the worker that touches first decides"
 #define BIND_FOREIGN "the topology is not this machine's: nothing is bound, and pages lie where the kernel puts them"
@@ -26,16 +28,30 @@ static bool parts_lie_apart(const weft_array *array) {
     return array->options.place == WEFT_PARTITIONED && array->node_count > 1;
 }
 
-weft_pages wf_array_pages(const weft_array *array, const char **reason) {
+/* Whether a transparent huge page would be too much of a part. */
+static bool parts_are_small(const weft_array *array) {
+    size_t bytes = array->n * array->item_bytes;
+    return parts_lie_apart(array) && bytes / UNITS_PER_WORKER / array->worker_count < wf_thp_bytes();
+}
+
+static weft_status reserve_base(const weft_array *array, struct wf_area *area, const char *reason) {
+    weft_status status = wf_area_reserve(area, array->n * array->item_bytes, WEFT_PAGES_BASE);
+    area->reason = reason;
+    return status;
+}
+
+weft_status wf_array_reserve(const weft_array *array, struct wf_area *area) {
     weft_pages pages = array->options.pages;
     size_t bytes = array->n * array->item_bytes;
     if (pages == WEFT_PAGES_DEFAULT)
         pages = bytes >= DEFAULT_THP_BYTES ? WEFT_PAGES_THP : WEFT_PAGES_BASE;
-    if (pages == WEFT_PAGES_THP && parts_lie_apart(array) && bytes / UNITS_PER_WORKER / array->worker_count < wf_thp_bytes()) {
-        *reason = SMALL_PARTS;
-        return WEFT_PAGES_BASE;
-    }
-    return pages;
+    if (pages == WEFT_PAGES_THP && parts_are_small(array))
+        return reserve_base(array, area, SMALL_PARTS);
+    weft_status status = wf_area_reserve(area, bytes, pages);
+    if (status != WEFT_OK || pages != WEFT_PAGES_HUGE || area->pages != WEFT_PAGES_THP || !parts_are_small(array))
+        return status;
+    wf_area_release(area);
+    return reserve_base(array, area, SMALL_PARTS_NO_HUGE);
 }
 
 /* First item of part `index` of `parts`. Items larger than a unit are dealt out whole. */

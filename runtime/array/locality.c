@@ -74,9 +74,9 @@ static void ask(struct survey *survey) {
     for (unsigned copy = 0; array->this_system && copy < array->copies; copy++) {
         struct extents *extents = &survey->copies[copy];
         const struct wf_area *area = &array->areas[copy];
-        size_t pages, asked;
+        struct wf_placement_scope scope = {0};
         extents->item_bytes = array->item_bytes;
-        weft_status status = wf_placement_visit(area->start, area->bytes, add_page, extents, &pages, &asked);
+        weft_status status = wf_placement_visit(area->start, area->bytes, add_page, extents, &scope);
         if (status != WEFT_OK || extents->failed)
             extents->count = 0;
     }

@@ -39,18 +39,14 @@ static void tally_page(void *arg, size_t page, int os_node) {
                                                                 : wf_node_is_home(&array->nodes[tally->node], os_node);
 }
 
-static weft_status tally_copies(struct tally *tally, weft_placement *answer) {
+static weft_status tally_copies(struct tally *tally, struct wf_placement_scope *scope) {
     const weft_array *array = tally->array;
     for (unsigned copy = 0; copy < array->copies; copy++) {
         const struct wf_area *area = &array->areas[copy];
-        size_t pages, asked;
         tally->node = array->options.place == WEFT_ON_NODE ? (unsigned)array->options.node : copy;
-        weft_status status = wf_placement_visit(area->start, area->bytes, tally_page, tally, &pages, &asked);
+        weft_status status = wf_placement_visit(area->start, area->bytes, tally_page, tally, scope);
         if (status != WEFT_OK)
             return status;
-        answer->pages += pages;
-        answer->pages_asked += asked;
-        answer->huge |= area->pages != WEFT_PAGES_BASE;
     }
     return WEFT_OK;
 }
@@ -62,15 +58,16 @@ weft_status weft_array_placement(const weft_array *array, weft_placement *placem
     weft_status status = wf_node_counts_init(&tally.counts, per_node, nodes);
     if (status != WEFT_OK)
         return status;
-    weft_placement answer = {.page_bytes = wf_page_bytes(), .reason = array->reason};
-    status = tally_copies(&tally, &answer);
-    if (status == WEFT_OK) {
-        answer.pages_absent = tally.counts.absent;
-        answer.pages_expected = tally.expected;
-        if (!*answer.reason && answer.pages_asked < answer.pages)
-            answer.reason = WF_PLACEMENT_SAMPLED;
-        *placement = answer;
-    }
+    struct wf_placement_scope scope = {0};
+    status = tally_copies(&tally, &scope);
+    if (status == WEFT_OK)
+        *placement = (weft_placement){.page_bytes = wf_page_bytes(),
+                                      .pages = scope.pages,
+                                      .pages_asked = scope.asked,
+                                      .pages_absent = tally.counts.absent,
+                                      .pages_expected = tally.expected,
+                                      .huge = array->areas[0].pages != WEFT_PAGES_BASE,
+                                      .reason = *array->reason && !scope.hidden ? array->reason : wf_placement_reason(&scope)};
     wf_node_counts_finish(&tally.counts, status == WEFT_OK ? per_node : NULL);
     return status;
 }

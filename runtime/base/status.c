@@ -20,10 +20,12 @@ const char *weft_error_detail(void) {
 }
 
 weft_status wf_fail(weft_status status, const char *format, ...) {
+    char text[sizeof detail]; /* an argument may be the text of the failure below this one */
     va_list args;
     va_start(args, format);
-    vsnprintf(detail, sizeof detail, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    memcpy(detail, text, strlen(text) + 1);
     return status;
 }
 

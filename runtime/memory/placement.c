@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,21 +15,7 @@
 
 #define BATCH 4096
 #define ASK_AT_MOST 65536
-
-weft_status wf_pages_nodes(void *const *addresses, size_t count, int *nodes) {
-    for (size_t first = 0; first < count; first += BATCH) {
-        size_t batch = count - first < BATCH ? count - first : BATCH;
-        /* No list of nodes: nothing moves, each page's node or a negative errno comes back. */
-        if (syscall(SYS_move_pages, 0, batch, addresses + first, NULL, nodes + first, 0) < 0) {
-            weft_status status = errno == ENOSYS ? WEFT_ENOTSUP : errno == ENOMEM ? WEFT_ENOMEM : WEFT_EPERM;
-            return wf_fail(status, "the kernel does not say where pages are: move_pages: %s", strerror(errno));
-        }
-        for (size_t i = first; i < first + batch; i++)
-            if (nodes[i] < 0)
-                nodes[i] = WF_NODE_ABSENT;
-    }
-    return WEFT_OK;
-}
+#define HIDDEN_TRIES 64
 
 struct batch {
     void *addresses[BATCH];
@@ -36,14 +23,42 @@ struct batch {
     int nodes[BATCH];
 };
 
-static weft_status ask_batch(struct batch *batch, size_t count, wf_placement_fn visit, void *arg) {
-    weft_status status = wf_pages_nodes(batch->addresses, count, batch->nodes);
-    for (size_t i = 0; status == WEFT_OK && i < count; i++)
-        visit(arg, batch->pages[i], batch->nodes[i]);
-    return status;
+/* No list of nodes: nothing moves, each page's node or a negative errno comes back. */
+static weft_status ask_nodes(struct batch *batch, size_t count) {
+    if (!syscall(SYS_move_pages, 0, count, batch->addresses, NULL, batch->nodes, 0))
+        return WEFT_OK;
+    weft_status status = errno == ENOSYS ? WEFT_ENOTSUP : errno == ENOMEM ? WEFT_ENOMEM : WEFT_EPERM;
+    return wf_fail(status, "the kernel does not say where pages are: move_pages: %s", strerror(errno));
 }
 
-weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn visit, void *arg, size_t *pages, size_t *asked) {
+/* Whether one of the first pages without a node is in memory all the same. */
+static bool finds_hidden(const struct batch *batch, size_t count) {
+    unsigned tries = 0;
+    for (size_t i = 0; i < count && tries < HIDDEN_TRIES; i++) {
+        unsigned char resident = 0;
+        if (batch->nodes[i] != -ENOENT)
+            continue;
+        tries++;
+        if (!mincore(batch->addresses[i], wf_page_bytes(), &resident) && resident & 1)
+            return true;
+    }
+    return false;
+}
+
+static weft_status ask_batch(struct batch *batch, size_t count, wf_placement_fn visit, void *arg,
+                             struct wf_placement_scope *scope) {
+    weft_status status = ask_nodes(batch, count);
+    if (status != WEFT_OK)
+        return status;
+    scope->hidden = scope->hidden || finds_hidden(batch, count);
+    scope->asked += count;
+    for (size_t i = 0; i < count; i++)
+        visit(arg, batch->pages[i], batch->nodes[i] < 0 ? WF_NODE_ABSENT : batch->nodes[i]);
+    return WEFT_OK;
+}
+
+weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn visit, void *arg,
+                               struct wf_placement_scope *scope) {
     size_t page_bytes = wf_page_bytes();
     uintptr_t first = (uintptr_t)start / page_bytes, last = ((uintptr_t)start + (bytes - 1)) / page_bytes;
     size_t total = last - first + 1, stretch = (total - 1) / ASK_AT_MOST + 1;
@@ -51,23 +66,27 @@ weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn 
     if (!batch)
         return wf_fail(WEFT_ENOMEM, "no memory to ask for the nodes of %zu pages", total);
     weft_status status = WEFT_OK;
-    size_t count = 0, sum = 0;
+    size_t count = 0;
     for (size_t head = 0; head < total && status == WEFT_OK; head += stretch) {
         uint64_t scramble = head;
         size_t room = total - head < stretch ? total - head : stretch;
         size_t page = stretch == 1 ? head : head + (size_t)(wf_rng_next(&scramble) % room);
         batch->pages[count] = page;
         batch->addresses[count] = (void *)((first + page) * page_bytes); /* only named to the kernel, never accessed */
-        sum++;
         if (++count == BATCH || total - head <= stretch) {
-            status = ask_batch(batch, count, visit, arg);
+            status = ask_batch(batch, count, visit, arg, scope);
             count = 0;
         }
     }
     free(batch);
-    *pages = total;
-    *asked = sum;
+    scope->pages += total;
     return status;
+}
+
+const char *wf_placement_reason(const struct wf_placement_scope *scope) {
+    if (scope->hidden)
+        return "pages that are in memory but unmapped (NUMA balancing on Linux 6.1, page cache) count as absent";
+    return scope->asked < scope->pages ? "more than 65536 pages: one of each stretch of equal length was asked" : "";
 }
 
 weft_status wf_node_counts_init(struct wf_node_counts *counts, const size_t *per_node, size_t nodes) {
@@ -104,13 +123,14 @@ weft_status weft_memory_placement(const void *start, size_t bytes, weft_placemen
     weft_status status = wf_node_counts_init(&counts, per_node, nodes);
     if (status != WEFT_OK)
         return status;
-    weft_placement answer = {.page_bytes = wf_page_bytes()};
-    status = wf_placement_visit(start, bytes, count_page, &counts, &answer.pages, &answer.pages_asked);
-    if (status == WEFT_OK) {
-        answer.pages_absent = counts.absent;
-        answer.reason = answer.pages_asked < answer.pages ? WF_PLACEMENT_SAMPLED : "";
-        *placement = answer;
-    }
+    struct wf_placement_scope scope = {0};
+    status = wf_placement_visit(start, bytes, count_page, &counts, &scope);
+    if (status == WEFT_OK)
+        *placement = (weft_placement){.page_bytes = wf_page_bytes(),
+                                      .pages = scope.pages,
+                                      .pages_asked = scope.asked,
+                                      .pages_absent = counts.absent,
+                                      .reason = wf_placement_reason(&scope)};
     wf_node_counts_finish(&counts, status == WEFT_OK ? per_node : NULL);
     return status;
 }

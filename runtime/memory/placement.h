@@ -5,18 +5,13 @@
 #ifndef WF_MEMORY_PLACEMENT_H
 #define WF_MEMORY_PLACEMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "weft/memory.h"
 
 /* A page that is not present (or is the shared page of zeros): on no node. */
 #define WF_NODE_ABSENT (-1)
-
-/*
- * OS node of the page at each of `count` addresses, or WF_NODE_ABSENT. WEFT_EPERM or WEFT_ENOTSUP: the kernel refuses;
- * WEFT_ENOMEM.
- */
-weft_status wf_pages_nodes(void *const *addresses, size_t count, int *nodes);
 
 /* Pages counted by node: the counting half of weft_memory_placement(), for other rooms that count more besides. */
 struct wf_node_counts {
@@ -29,8 +24,14 @@ void wf_node_counts_add(struct wf_node_counts *counts, int node);
 /* Release; per_node: where the counts go, NULL: nowhere. */
 void wf_node_counts_finish(struct wf_node_counts *counts, size_t *per_node);
 
-/* What placement.reason says when not every page was asked. */
-#define WF_PLACEMENT_SAMPLED "more than 65536 pages: one of each stretch of equal length was asked"
+/* How much of some memory was asked. Several may be added up. */
+struct wf_placement_scope {
+    size_t pages, asked; /* pages of the memory; calls of visit */
+    bool hidden;         /* pages that are in memory were answered like absent ones */
+};
+
+/* What weft_placement.reason says about it, "" if nothing is amiss; static. */
+const char *wf_placement_reason(const struct wf_placement_scope *scope);
 
 /* One page's answer. page counts from the page that holds `start`. */
 typedef void (*wf_placement_fn)(void *arg, size_t page, int node);
@@ -40,8 +41,14 @@ typedef void (*wf_placement_fn)(void *arg, size_t page, int node);
  * else for one page out of each stretch of equal length. Which one of its stretch is scrambled (the same in every call):
  * always the first would see only every second node of pages that lie in turn on several.
  *
- * *pages: pages of the memory, *asked: calls of visit. Errors as wf_pages_nodes(), after some calls of visit.
+ * Linux 6.1 answers ENOENT for pages that NUMA balancing has unmapped to see who uses them next (memory without a policy
+ * only; seen with Debian's 6.1.192, where arrays in a container without mbind were "absent" right after their touch). They cannot
+ * be told apart by asking again, and touching them could move them; so they count as absent, and mincore(2) finds out that it
+ * happened.
+ *
+ * Adds to *scope. WEFT_EPERM or WEFT_ENOTSUP: the kernel refuses; WEFT_ENOMEM; in an error after some calls of visit.
  */
-weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn visit, void *arg, size_t *pages, size_t *asked);
+weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn visit, void *arg,
+                               struct wf_placement_scope *scope);
 
 #endif

@@ -162,6 +162,9 @@ Test(array, huge_pages_of_several_nodes_hold_at_least_four_per_worker_or_give_wa
     if (large->areas[0].pages == WEFT_PAGES_THP)
         for (unsigned w = 1; w < 4; w++)
             cr_assert_eq(large->bounds[w] % huge, 0);
+    weft_array *reserved = make(pool, 15 * huge, 1, (weft_array_options){.untouched = true, .pages = WEFT_PAGES_HUGE});
+    cr_assert_neq(reserved->areas[0].pages, WEFT_PAGES_THP);
+    weft_array_destroy(reserved);
     weft_array_destroy(small);
     weft_array_destroy(large);
     weft_pool_destroy(pool);

@@ -27,6 +27,12 @@ Test(status, a_failure_leaves_its_text) {
     cr_assert_str_eq(weft_error_detail(), "queue of 7 is full");
 }
 
+Test(status, a_failure_may_quote_the_one_below_it) {
+    wf_fail(WEFT_EPERM, "operation not permitted");
+    wf_fail(WEFT_ESTRICT, "node %d: %s", 3, weft_error_detail());
+    cr_assert_str_eq(weft_error_detail(), "node 3: operation not permitted");
+}
+
 Test(options, an_older_struct_keeps_the_defaults_of_the_tail) {
     struct options known = {sizeof known, 1, 2};
     struct options older = {offsetof(struct options, second), 5, 99};

@@ -135,18 +135,22 @@ static void see(void *arg, size_t page, int node) {
 
 Test(placement, above_65536_pages_one_of_each_stretch_is_asked) {
     struct wf_area area;
-    size_t page = wf_page_bytes(), count = 200001, pages, asked;
+    struct wf_placement_scope scope = {0};
+    size_t page = wf_page_bytes(), count = 200001;
     cr_assert_eq(wf_area_reserve(&area, count * page, WEFT_PAGES_BASE), WEFT_OK);
     if (!asks_nodes())
         cr_skip_test("move_pages is refused here");
     cr_assert_eq(wf_pages_populate(area.start, count / 4 * page), WEFT_OK);
     struct seen seen = {0};
-    cr_assert_eq(wf_placement_visit(area.start, area.bytes, see, &seen, &pages, &asked), WEFT_OK);
-    cr_assert_eq(pages, count);
-    cr_assert_eq(asked, (count + 3) / 4);
-    cr_assert_eq(seen.calls, asked);
+    cr_assert_eq(wf_placement_visit(area.start, area.bytes, see, &seen, &scope), WEFT_OK);
+    cr_assert_eq(scope.pages, count);
+    cr_assert_eq(scope.asked, (count + 3) / 4);
+    cr_assert_eq(seen.calls, scope.asked);
     cr_assert_lt(seen.last, count);
-    cr_assert(seen.present > asked / 4 - 2 && seen.present < asked / 4 + 2);
+    cr_assert(strstr(wf_placement_reason(&scope), "stretch"));
+    scope.hidden = true;
+    cr_assert(strstr(wf_placement_reason(&scope), "absent"));
+    cr_assert(seen.present > scope.asked / 4 - 2 && seen.present < scope.asked / 4 + 2);
     wf_area_release(&area);
 }
 
