@@ -140,6 +140,19 @@ static weft_status start_workers(weft_pool *pool) {
     return status;
 }
 
+/* Strict mode: what was asked and not granted is a failure. With one node all memory is near whatever the policy. */
+static weft_status check_strict(const weft_pool *pool) {
+    if (!pool->settings.strict)
+        return WEFT_OK;
+    if (!weft_plan_get_limits(pool->plan)->this_system)
+        return wf_fail(WEFT_ESTRICT, "strict: workers cannot be bound, the topology is not this machine's");
+    weft_status refusal = (weft_status)wf_load(&pool->memory_status, WF_RELAXED); /* ordered by `started` */
+    if (pool->node_count > 1 && refusal)
+        return wf_fail(WEFT_ESTRICT, "strict: memory policies are refused (%s), placement would rest on first touch alone",
+                       weft_status_name(refusal));
+    return WEFT_OK;
+}
+
 weft_status weft_pool_create(weft_pool **out, const weft_pool_options *options) {
     struct wf_settings settings;
     weft_plan *plan = NULL;
@@ -158,7 +171,7 @@ weft_status weft_pool_create(weft_pool **out, const weft_pool_options *options) 
     }
     pool->core_pinned = by_default;
     status = start_workers(pool);
-    if (!status && (status = wf_effective_make(pool)))
+    if (!status && ((status = wf_effective_make(pool)) || (status = check_strict(pool))))
         weft_pool_destroy(pool);
     else if (status) {
         if (by_default)

@@ -144,6 +144,17 @@ Test(pool, says_what_it_asked_and_got_and_why) {
     weft_pool_destroy(pool);
 }
 
+Test(pool, strict_mode_fails_where_less_is_granted) {
+    weft_pool *pool = NULL;
+    weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .strict = true, .topology = FOUR_NODES};
+    cr_assert_eq(weft_pool_create(&pool, &options), WEFT_ESTRICT);
+    cr_assert(strstr(weft_error_detail(), "not this machine's"));
+    cr_assert_null(pool);
+    options.topology = NULL;
+    cr_assert_eq(weft_pool_create(&pool, &options), WEFT_OK, "%s", weft_error_detail());
+    weft_pool_destroy(pool);
+}
+
 Test(pool, pinning_can_be_chosen_by_option_and_environment) {
     static const char *const names[] = {"core", "cache", "node", "none"};
     for (int i = 0; i < 4; i++) {
