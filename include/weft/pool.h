@@ -15,6 +15,11 @@
 extern "C" {
 #endif
 
+/**
+ * A pool. Calls that need its workers return WEFT_ECLOSED once its destruction has begun, and WEFT_EFORK in a child of fork(),
+ * where the workers do not exist; the child may destroy it, which releases its memory there, and create pools of its own. The
+ * parent's pool is not affected by a fork.
+ */
 typedef struct weft_pool weft_pool;
 
 /** No spinning at all before a worker sleeps; for weft_pool_options.spin_us. */
@@ -53,7 +58,8 @@ typedef struct weft_pool_options {
 WEFT_API weft_status weft_pool_create(weft_pool **pool, const weft_pool_options *options);
 
 /**
- * Stop a pool: refuses new work, runs all that was accepted, ends the workers and releases everything.
+ * Stop a pool (in a child of fork(), only release its memory): refuses new work, runs all that was accepted, ends the workers and
+ * releases everything.
  *
  * @return WEFT_OK, also for NULL; WEFT_EDEADLK: called from one of the pool's own workers (nothing happens).
  *

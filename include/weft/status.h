@@ -23,7 +23,8 @@ typedef enum weft_status {
     WEFT_EIO = 7,       /**< a file could not be read or written */
     WEFT_ETOPOLOGY = 8, /**< the topology could not be loaded or holds no processing unit this process may use */
     WEFT_EDEADLK = 9,   /**< the call would wait for itself */
-    WEFT_ESTRICT = 10   /**< strict mode was asked for, and the machine granted less than was asked */
+    WEFT_ESTRICT = 10,  /**< strict mode was asked for, and the machine granted less than was asked */
+    WEFT_EFORK = 11     /**< the pool belongs to the process this one was forked from: its workers do not exist here */
 } weft_status;
 
 /**

@@ -192,6 +192,19 @@ weft_status wf_topology_acquire(const char *text, struct wf_topology **topology,
     return status;
 }
 
+static void lock_for_fork(void) {
+    pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void) {
+    pthread_mutex_unlock(&lock);
+}
+
+/* A child must not inherit the lock taken by a thread that it does not have. */
+__attribute__((constructor)) static void survive_fork(void) {
+    pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+}
+
 /* At exit or when the library is unloaded; plans that still live keep their own reference. */
 __attribute__((destructor)) static void release_live(void) {
     pthread_mutex_lock(&lock);

@@ -303,6 +303,9 @@ static weft_status run_outside(weft_pool *pool, const struct wf_loop_request *re
 }
 
 weft_status wf_loop_run(weft_pool *pool, const struct wf_loop_request *request) {
+    weft_status status = wf_pool_check(pool);
+    if (status)
+        return status;
     struct wf_worker *self = wf_self_in(pool);
     if (!request->n) {
         if (request->report)

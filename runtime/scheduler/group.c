@@ -160,6 +160,9 @@ static bool inside(const struct wf_worker *worker, const weft_group *group) {
 weft_status weft_group_wait(weft_group *group) {
     if (!group)
         return wf_fail(WEFT_EINVAL, "weft_group_wait() needs a group, got NULL");
+    weft_status status = wf_pool_check(group->pool);
+    if (status)
+        return status;
     struct wf_worker *worker = wf_self_in(group->pool);
     if (worker && worker->frame && inside(worker, group))
         return wf_fail(WEFT_EDEADLK, "weft_group_wait() was called inside a task of the group: it would wait for itself");

@@ -14,6 +14,24 @@
 /* Pools whose workers are pinned to their cores by default; another one would put its workers on the same cores. */
 static wf_atomic_u32 core_pinned_pools;
 
+/* Forks on the way from the first process to this one. Changes only in a child that has one thread. */
+static uint32_t forks;
+
+static void enter_child(void) {
+    forks++;
+    wf_self = NULL; /* the fork may have been called inside a task */
+}
+
+__attribute__((constructor)) static void survive_fork(void) {
+    pthread_atfork(NULL, NULL, enter_child);
+}
+
+weft_status wf_pool_check(const weft_pool *pool) {
+    if (WF_LIKELY(pool->process == forks))
+        return WEFT_OK;
+    return wf_fail(WEFT_EFORK, "the pool was made before fork(): its workers are in the parent process, create a pool here");
+}
+
 /* Attributes of worker `id`: its mask is set before it runs, all signals are blocked, a guard page lies below its stack. */
 static weft_status prepare_attributes(weft_pool *pool, unsigned id, bool bind, pthread_attr_t *attributes) {
     pthread_attr_init(attributes);
@@ -104,6 +122,7 @@ static weft_status allocate_pool(weft_pool **made, const struct wf_settings *set
     memset(pool, 0, bytes);
     pool->plan = plan;
     pool->settings = *settings;
+    pool->process = forks;
     weft_plan_workers(plan, &pool->worker_count);
     weft_plan_nodes(plan, &pool->node_count);
     pool->workers = calloc(pool->worker_count, sizeof *pool->workers);
@@ -215,6 +234,10 @@ weft_status weft_pool_destroy(weft_pool *pool) {
     if (wf_self_in(pool))
         return wf_fail(WEFT_EDEADLK,
                        "weft_pool_destroy() was called on one of the pool's own workers: call it on another thread");
+    if (wf_pool_check(pool)) { /* only the memory is here */
+        release_pool(pool);
+        return WEFT_OK;
+    }
     for (unsigned i = 0; i < pool->node_count; i++)
         close_and_drain(pool->nodes[i]);
     wf_store(&pool->stop, 1, WF_SEQ_CST); /* pairs with sleep_idle() */

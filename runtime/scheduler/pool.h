@@ -39,9 +39,13 @@ struct weft_pool {
     wf_atomic_u32 memory_status;          /* A: first refusal of a memory binding */
     unsigned unbound_workers;             /* I: workers that could not be bound */
     int unbound_errno;                    /* I: why */
+    uint32_t process;                     /* I: forks before its creation, see wf_pool_check() */
     bool core_pinned;                     /* I: counts among the pools pinned to cores by default */
     struct wf_effective_lines *effective; /* I */
 };
+
+/* WEFT_EFORK where the pool was made before a fork: its workers are the parent's. */
+weft_status wf_pool_check(const weft_pool *pool);
 
 #define WF_CLOSED 0x80000000u
 

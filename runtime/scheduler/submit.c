@@ -65,6 +65,9 @@ bool wf_record_run(struct wf_worker *worker, struct wf_task_record *record) {
 static weft_status check_submit(weft_pool *pool, weft_task_fn fn, const weft_submit_options *options) {
     if (!pool || !fn)
         return wf_fail(WEFT_EINVAL, "weft_submit() needs a pool and a function, got NULL");
+    weft_status status = wf_pool_check(pool);
+    if (status)
+        return status;
     if (!options->placed && options->node)
         return wf_fail(WEFT_EINVAL, "weft_submit_options.node is %u but placed is not set: set both, or none", options->node);
     if (options->node >= pool->node_count)

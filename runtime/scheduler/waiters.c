@@ -21,6 +21,27 @@ static struct shard *shard_of(const void *key) {
     return &shards[((uintptr_t)key >> 6) * 0x9e3779b97f4a7c15u >> 58];
 }
 
+static void lock_all(void) {
+    for (unsigned i = 0; i < SHARDS; i++)
+        pthread_mutex_lock(&shards[i].lock);
+}
+
+static void unlock_all(void) {
+    for (unsigned i = SHARDS; i-- > 0;)
+        pthread_mutex_unlock(&shards[i].lock);
+}
+
+/* The sleepers are threads that the child does not have, and their stacks may be used anew. */
+static void forget_all(void) {
+    for (unsigned i = 0; i < SHARDS; i++)
+        shards[i].first = NULL;
+    unlock_all();
+}
+
+__attribute__((constructor)) static void survive_fork(void) {
+    pthread_atfork(lock_all, unlock_all, forget_all);
+}
+
 void wf_waiters_add(struct wf_waiter *waiter) {
     struct shard *shard = shard_of(waiter->key);
     pthread_mutex_lock(&shard->lock);

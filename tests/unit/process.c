@@ -1,0 +1,184 @@
+/* scheduler/: pools and the life of the process: fork in all its places, exec, exit, tasks that sleep. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "weft.h"
+
+static void count(void *arg) {
+    atomic_fetch_add((_Atomic(int) *)arg, 1);
+}
+
+static void body(void *arg, weft_range range) {
+    atomic_fetch_add((_Atomic(int) *)arg, (int)(range.last - range.first));
+}
+
+static void leaf(void *arg, weft_range range, void *sum) {
+    (void)arg;
+    *(size_t *)sum += range.last - range.first;
+}
+
+static void join(void *arg, void *left, const void *right) {
+    (void)arg;
+    *(size_t *)left += *(const size_t *)right;
+}
+
+static weft_pool *make(void) {
+    weft_pool *pool = NULL;
+    cr_assert_eq(weft_pool_create(&pool, NULL), WEFT_OK, "%s", weft_error_detail());
+    return pool;
+}
+
+/* What the child finds; 0: all as promised, else the line that was not. */
+#define EXPECT(condition)                                                                                                        \
+    do {                                                                                                                         \
+        if (!(condition))                                                                                                        \
+            return __LINE__ % 250 + 1;                                                                                           \
+    } while (0)
+
+static int child(weft_pool *parents, weft_group *group) {
+    _Atomic(int) ran = 0;
+    size_t sum = 0;
+    weft_array *array;
+    alarm(20);
+    EXPECT(weft_current_pool() == NULL);
+    EXPECT(weft_submit(parents, count, &ran, NULL) == WEFT_EFORK);
+    EXPECT(strstr(weft_error_detail(), "fork"));
+    EXPECT(weft_group_spawn(group, count, &ran) == WEFT_EFORK);
+    EXPECT(weft_group_wait(group) == WEFT_EFORK);
+    EXPECT(weft_for(parents, 100, body, &ran, NULL) == WEFT_EFORK);
+    EXPECT(weft_reduce(parents, 100, leaf, join, NULL, &sum, sizeof sum, NULL) == WEFT_EFORK);
+    EXPECT(weft_array_create(&array, parents, 10, 8, NULL) == WEFT_EFORK);
+    EXPECT(weft_spawn(count, &ran) == WEFT_EINVAL);
+    EXPECT(weft_pool_destroy(parents) == WEFT_OK);
+    weft_pool *own;
+    EXPECT(weft_pool_create(&own, NULL) == WEFT_OK);
+    EXPECT(weft_for(own, 1000, body, &ran, NULL) == WEFT_OK);
+    EXPECT(weft_pool_destroy(own) == WEFT_OK);
+    EXPECT(ran == 1000);
+    return 0;
+}
+
+static void expect_exit_0(pid_t pid) {
+    int status;
+    cr_assert_gt(pid, 0);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert(WIFEXITED(status), "the child ended by signal %d", WTERMSIG(status));
+    cr_assert_eq(WEXITSTATUS(status), 0, "line %% 250 + 1 is %d", WEXITSTATUS(status));
+}
+
+struct submitters {
+    weft_pool *pool;
+    _Atomic(int) stop, ran, submitted;
+};
+
+static void *submit_for_ever(void *arg) {
+    struct submitters *state = arg;
+    weft_group *group;
+    weft_group_create(&group, state->pool);
+    while (!state->stop) {
+        for (int i = 0; i < 10; i++)
+            state->submitted += weft_group_spawn(group, count, &state->ran) == WEFT_OK;
+        weft_group_wait(group);
+        weft_for(state->pool, 100, body, &(_Atomic(int)){0}, NULL);
+    }
+    weft_group_destroy(group);
+    return NULL;
+}
+
+Test(fork, gives_the_child_statuses_and_leaves_the_parent_alone, .timeout = 100) {
+    struct submitters state = {.pool = make()};
+    weft_group *group;
+    pthread_t threads[2];
+    cr_assert_eq(weft_group_create(&group, state.pool), WEFT_OK);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, submit_for_ever, &state);
+    for (int round = 0; round < 30; round++) { /* other threads hold locks at some of these moments */
+        pid_t pid = fork();
+        if (!pid)
+            _exit(child(state.pool, group));
+        expect_exit_0(pid);
+    }
+    state.stop = 1;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_eq(state.ran, state.submitted);
+    cr_assert_eq(weft_group_destroy(group), WEFT_OK);
+    cr_assert_eq(weft_pool_destroy(state.pool), WEFT_OK);
+}
+
+struct forker {
+    weft_pool *pool;
+    weft_group *group;
+    pid_t pid;
+};
+
+static void fork_inside(void *arg) {
+    struct forker *forker = arg;
+    forker->pid = fork();
+    if (!forker->pid)
+        _exit(child(forker->pool, forker->group));
+}
+
+Test(fork, may_be_called_inside_a_task) {
+    struct forker forker = {.pool = make()};
+    weft_group *group;
+    weft_group_create(&group, forker.pool);
+    weft_group_create(&forker.group, forker.pool);
+    cr_assert_eq(weft_group_spawn(group, fork_inside, &forker), WEFT_OK);
+    cr_assert_eq(weft_group_wait(group), WEFT_OK);
+    expect_exit_0(forker.pid);
+    weft_group_destroy(forker.group);
+    weft_group_destroy(group);
+    weft_pool_destroy(forker.pool);
+}
+
+Test(fork, then_exec_runs_the_program) {
+    weft_pool *pool = make();
+    pid_t pid = fork();
+    if (!pid) {
+        execl("/bin/true", "true", (char *)NULL);
+        _exit(99);
+    }
+    expect_exit_0(pid);
+    weft_pool_destroy(pool);
+}
+
+static void sleep_long(void *arg) {
+    (void)arg;
+    usleep(300000);
+}
+
+Test(process, exits_while_workers_run) {
+    pid_t pid = fork();
+    if (!pid) {
+        weft_pool *pool = make();
+        for (int i = 0; i < 100; i++)
+            weft_submit(pool, sleep_long, NULL, NULL);
+        alarm(20);
+        exit(0); /* runs the library's destructors under running workers */
+    }
+    expect_exit_0(pid);
+}
+
+Test(process, a_task_that_sleeps_holds_up_only_itself) {
+    weft_pool *pool;
+    cr_assert_eq(weft_pool_create(&pool, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = "core:2 pu:1"}), WEFT_OK);
+    weft_group *slow, *quick;
+    _Atomic(int) ran = 0;
+    weft_group_create(&slow, pool);
+    weft_group_create(&quick, pool);
+    weft_group_spawn(slow, sleep_long, NULL);
+    for (int i = 0; i < 1000; i++)
+        cr_assert_eq(weft_group_spawn(quick, count, &ran), WEFT_OK);
+    cr_assert_eq(weft_group_wait(quick), WEFT_OK);
+    cr_assert_eq(ran, 1000);
+    cr_assert_eq(weft_group_wait(slow), WEFT_OK);
+    weft_group_destroy(slow);
+    weft_group_destroy(quick);
+    weft_pool_destroy(pool);
+}
