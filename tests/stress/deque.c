@@ -27,7 +27,9 @@ static void finish(struct wf_slot *slot) {
 
 static void *thief(void *unused) {
     (void)unused;
-    while (!wf_load(&stop, WF_RELAXED)) {
+    for (uint64_t look = 0; !wf_load(&stop, WF_RELAXED); look++) {
+        if (look % 256 == 0)
+            sched_yield(); /* more threads than CPUs: the owner may wait for a thief that has lost its turn */
         uint64_t word = wf_deque_look(&deque);
         if (!wf_deque_word_has_work(word)) {
             wf_deque_ask(&deque);
