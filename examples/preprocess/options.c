@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *argp_program_version = "preprocess (weft example) 0.1";
-
 enum { KEY_FIELD = 256, KEY_SHARD, KEY_BANDS, KEY_ROWS, KEY_SHINGLE, KEY_VOCABULARY, KEY_DOCUMENT, KEY_MEMORY, KEY_TOPOLOGY };
 
 static const struct argp_option known[] = {
@@ -150,6 +148,7 @@ void options_parse(struct options *options, int argc, char **argv) {
                                 .shard_tokens = 1 << 24,
                                 .document_bytes = 256ull << 20,
                                 .memory_bytes = 1ull << 30};
+    argp_program_version = "preprocess (weft example) 0.1";
     argp_err_exit_status = EXIT_BAD_USE;
     argp_parse(&argp, argc, argv, 0, NULL, options);
 }

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TERMINAL_PERIOD_MS = 100, PLAIN_PERIOD_MS = 3000, BAR_MOST = 40 };
+enum { TERMINAL_PERIOD_MS = 100, PLAIN_PERIOD_MS = 3000, BAR_LEAST = 12, BAR_MOST = 40 };
 
 /* What the counters say at one moment. */
 struct snapshot {
@@ -44,12 +44,12 @@ static struct snapshot look(struct progress *p) {
     return s;
 }
 
-/* "  1234/5678 documents, 910/s, 4 s left", as far as it is known. */
+/* "  1234/5678, 910/s, 4 s left", as far as it is known. */
 static void describe(const struct snapshot *s, char *text, size_t size) {
     size_t used = 0;
     text[0] = '\0';
     if (s->documents_all > 0)
-        used += (size_t)snprintf(text, size, "  %" PRIu64 "/%" PRIu64 " documents, %.0f/s", s->documents, s->documents_all,
+        used += (size_t)snprintf(text, size, "  %" PRIu64 "/%" PRIu64 ", %.0f/s", s->documents, s->documents_all,
                                  s->seconds > 0 ? (double)s->documents / s->seconds : 0);
     if (s->share > 0.01 && s->share < 1 && s->seconds > 0.5)
         snprintf(text + used, size - used, ", %.0f s left", s->seconds / s->share * (1 - s->share) + 0.5);
@@ -62,10 +62,10 @@ static unsigned terminal_columns(void) {
     return window.ws_col;
 }
 
-/* "analyse            [=========>          ]  45 %  1234/5678 documents, ...", cut to the terminal's width. */
+/* "analyse            [=========>          ]  45 %  1234/5678, ...", cut to the terminal's width. */
 static void draw_bar(const struct snapshot *s) {
     char bar[BAR_MOST + 1], tail[128], line[320];
-    unsigned columns = terminal_columns(), room = columns < 100 ? 20 : BAR_MOST;
+    unsigned columns = terminal_columns(), room = columns < 100 ? BAR_LEAST : BAR_MOST;
     unsigned filled = (unsigned)(s->share > 0 ? s->share * room : 0);
     memset(bar, ' ', room);
     memset(bar, '=', filled);
@@ -81,7 +81,7 @@ static void write_line(const struct snapshot *s) {
     char tail[128];
     describe(s, tail, sizeof tail);
     if (s->share >= 0)
-        fprintf(stderr, "preprocess: %s%s %.0f %%%s\n", s->round, s->name, s->share * 100, tail);
+        fprintf(stderr, "preprocess: %s%s: %.0f %%%s\n", s->round, s->name, s->share * 100, tail);
     else
         fprintf(stderr, "preprocess: %s%s%s\n", s->round, s->name, tail);
 }

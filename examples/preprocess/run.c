@@ -72,6 +72,8 @@ static void count_since(struct run *run, const weft_stats *before) {
         return;
     s->tasks -= before->tasks;
     s->parks -= before->parks;
+    s->loop_iterations -= before->loop_iterations;
+    s->loop_iterations_local -= before->loop_iterations_local;
     s->steals_cache -= before->steals_cache;
     s->steals_node -= before->steals_node;
     for (unsigned i = 0; i < WEFT_REMOTE_CLASSES; i++)

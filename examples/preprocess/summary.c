@@ -22,76 +22,107 @@ static double percent(uint64_t part, uint64_t all) {
     return all > 0 ? 100.0 * (double)part / (double)all : 0;
 }
 
+/* The begin of a line: what it is about, and its number. */
+static void print_head(const char *name, const char *value) {
+    printf("%-10s  %12s   ", name, value);
+}
+
+static void print_head_number(const char *name, const char *format, double value) {
+    char text[32];
+    snprintf(text, sizeof text, format, value);
+    print_head(name, text);
+}
+
 static void print_documents(const struct run *run, const struct layout *layout, const struct totals *t) {
     double seconds = run_compute_seconds(run) + run->seconds[STAGE_WRITE];
     double text = (double)t->text_bytes * 1e-6;
-    printf("%-14s %12s  in %.2f s: %s documents/s, %.1f MB/s of text (%.1f MB, stored in %.1f MB)\n", "documents",
-           grouped(t->documents), seconds, grouped((uint64_t)((double)t->documents / seconds)), text / seconds, text,
-           (double)run->collection->bytes * 1e-6);
-    printf("%-14s %12s  with %s of %s tokens, in %zu shards in %s/\n", "kept", grouped(t->kept), grouped(t->kept_tokens),
-           grouped(t->tokens), layout->shard_count, run->options->output);
-    printf("%-14s %12s  exact %s, near %s: %.1f %% of the texts\n", "duplicates", grouped(t->exact + t->near), grouped(t->exact),
-           grouped(t->near), percent(t->exact + t->near, t->usable));
+    print_head("documents", grouped(t->documents));
+    printf("in %.2f s: %s documents/s, %.1f MB/s of text\n", seconds, grouped((uint64_t)((double)t->documents / seconds)),
+           text / seconds);
+    print_head_number("text", "%.1f MB", text);
+    printf("stored in %.1f MB\n", (double)run->collection->bytes * 1e-6);
+    print_head("kept", grouped(t->kept));
+    printf("%s of %s tokens, shards: %zu\n", grouped(t->kept_tokens), grouped(t->tokens), layout->shard_count);
+    print_head("duplicates", grouped(t->exact + t->near));
+    printf("%s exact, %s near: %.1f %% of the texts\n", grouped(t->exact), grouped(t->near),
+           percent(t->exact + t->near, t->usable));
 }
 
 static void print_problems(const struct run *run, const struct totals *t) {
     uint64_t all = 0;
     for (enum problem kind = 1; kind < PROBLEM_KINDS; kind++)
         all += t->problems[kind];
-    printf("%-14s %12s %s", "left out", grouped(all), all == 0 ? " nothing" : "");
+    print_head("left out", grouped(all));
+    const char *between = "";
     for (enum problem kind = 1; kind < PROBLEM_KINDS; kind++)
-        if (t->problems[kind] > 0)
-            printf(" %s %s%s", problem_name(kind), grouped(t->problems[kind]), problem_is_failure(kind) ? "!" : "");
-    printf("%s%s%s%s\n", all > 0 ? ", named in " : "", all > 0 ? run->options->output : "", all > 0 ? "/report.json" : "",
-           t->failures ? " (!: exit code 3)" : "");
-    if (run->collection->links + run->collection->repeated > 0)
-        printf("%-14s %12s  links not followed, %s further names of files already read\n", "", grouped(run->collection->links),
-               grouped(run->collection->repeated));
+        if (t->problems[kind] > 0) {
+            printf("%s%s %s%s", between, grouped(t->problems[kind]), problem_name(kind), problem_is_failure(kind) ? "!" : "");
+            between = ", ";
+        }
+    printf("%s\n", all == 0 ? "nothing" : t->failures ? " (!: exit code 3)" : "");
+    if (run->collection->links + run->collection->repeated > 0) {
+        print_head("", grouped(run->collection->links));
+        printf("links not followed, %s more names of files read\n", grouped(run->collection->repeated));
+    }
+    print_head("named in", "");
+    printf("%s/report.json\n", run->options->output);
 }
 
 static void print_stages(const struct run *run) {
-    static const char *const names[STAGES] = {"analyse", "exact", "near", "clusters", "write"};
-    printf("%-14s %12s ", "seconds", "");
-    for (unsigned stage = 0; stage < STAGES; stage++)
-        printf(" %s %.3f%s", names[stage], run->seconds[stage], stage + 1 < STAGES ? "," : "\n");
+    const double *s = run->seconds;
+    print_head_number("seconds", "%.2f", run_compute_seconds(run) + s[STAGE_WRITE]);
+    printf("analyse %.3f, exact %.3f, near %.3f, write %.3f\n", s[STAGE_ANALYSE], s[STAGE_EXACT], s[STAGE_NEAR] + s[STAGE_SETTLE],
+           s[STAGE_WRITE]);
 }
 
-static void print_remote(const struct weft_stats *s, unsigned nodes) {
-    for (unsigned i = 0; i + 1 < nodes && i < WEFT_REMOTE_CLASSES; i++)
-        if (i == 0 || s->steals_remote[i] > 0)
-            printf(", node distance %u: %" PRIu64, i + 1, s->steals_remote[i]);
-}
-
-static uint64_t all_steals(const weft_stats *s) {
-    uint64_t sum = s->steals_cache + s->steals_node;
+static uint64_t remote_steals(const weft_stats *s) {
+    uint64_t sum = 0;
     for (unsigned i = 0; i < WEFT_REMOTE_CLASSES; i++)
         sum += s->steals_remote[i];
     return sum;
 }
 
-static void print_workers(const struct run *run) {
-    const weft_stats *s = &run->stats;
-    unsigned nodes = weft_pool_nodes(run->pool);
+/* Where work ran. Of a pretended machine no page lies on a node, so there the plan is what can be compared with. */
+static void print_local(const struct run *run) {
     const weft_loop_report *r = &run->report;
+    const weft_stats *s = &run->stats;
     uint64_t built = atomic_load_explicit(&run->partitions, memory_order_relaxed);
     uint64_t home = atomic_load_explicit(&run->partitions_home, memory_order_relaxed);
-    printf("%-14s %12u  on %u node%s: %s\n", "workers", weft_pool_workers(run->pool), nodes, nodes == 1 ? "" : "s",
-           weft_plan_get_limits(weft_pool_plan(run->pool))->reason);
-    printf("%-14s %10.1f %%  of documents analysed on the node where their signature lies", "local",
-           percent(r->iterations_local, r->iterations - r->iterations_unknown));
-    if (r->iterations_unknown > 0)
-        printf(" (%.1f %% unknown)", percent(r->iterations_unknown, r->iterations));
-    printf(", %.1f %% of bucket tables built at home\n", percent(home, built));
-    printf("%-14s %12s  same cache: %" PRIu64 ", same node: %" PRIu64, "steals", grouped(all_steals(s)), s->steals_cache,
-           s->steals_node);
-    print_remote(s, nodes);
-    printf("; tasks %s, parks %s\n", grouped(s->tasks), grouped(s->parks));
+    if (r->iterations_unknown < r->iterations) {
+        print_head_number("local", "%.1f %%", percent(r->iterations_local, r->iterations - r->iterations_unknown));
+        printf("of documents signed on the node of the signature\n");
+    } else {
+        print_head_number("local", "%.1f %%", percent(s->loop_iterations_local, s->loop_iterations));
+        printf("of iterations on the planned node; pages unknown\n");
+    }
+    print_head_number("", "%.1f %%", percent(home, built));
+    printf("of bucket tables built on their node\n");
+}
+
+static void print_steals(const struct run *run) {
+    const weft_stats *s = &run->stats;
+    uint64_t remote = remote_steals(s);
+    print_head("steals", grouped(s->steals_cache + s->steals_node + remote));
+    printf("%s same cache, %s same node", grouped(s->steals_cache), grouped(s->steals_node));
+    for (unsigned i = 0; i < WEFT_REMOTE_CLASSES; i++)
+        if (s->steals_remote[i] > 0)
+            printf(", %s node distance %u", grouped(s->steals_remote[i]), i + 1);
+    printf("\n");
+}
+
+static void print_workers(const struct run *run) {
+    unsigned nodes = weft_pool_nodes(run->pool);
+    print_head("workers", grouped(weft_pool_workers(run->pool)));
+    printf("on %u node%s: %s\n", nodes, nodes == 1 ? "" : "s", weft_plan_get_limits(weft_pool_plan(run->pool))->reason);
+    print_local(run);
+    print_steals(run);
 }
 
 static void print_comparison(const struct run *run, const struct comparison *c) {
-    printf("%-14s %12.2f  %u workers %.3f s, one worker %.3f s (medians of %u interleaved rounds, without writing); %s\n",
-           "speed-up", c->one_seconds / c->all_seconds, weft_pool_workers(run->pool), c->all_seconds, c->one_seconds, c->rounds,
-           c->equal ? "equal results" : "THE RESULTS DIFFER");
+    print_head_number("speed-up", "%.2f", c->one_seconds / c->all_seconds);
+    printf("1 worker %.3f s, %u workers %.3f s, without writing\n", c->one_seconds, weft_pool_workers(run->pool), c->all_seconds);
+    print_head("", "");
+    printf("medians of %u rounds in turn; %s\n", c->rounds, c->equal ? "equal results" : "THE RESULTS DIFFER");
 }
 
 void summary_print(const struct run *run, const struct layout *layout, const struct totals *totals,

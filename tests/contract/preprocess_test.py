@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unicodedata
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -249,6 +250,7 @@ class Checks:
         if os.geteuid() == 0:
             for path in (self.root, out):
                 os.chmod(path, 0o777)
+            self.program = shutil.copy(self.program, self.path("preprocess"))
             become = {"preexec_fn": lambda: (os.setgroups([]), os.setgid(65534), os.setuid(65534)), "cwd": "/"}
             try:
                 subprocess.run([self.program, "--version"], check=True, capture_output=True, **become)
@@ -288,6 +290,39 @@ class Checks:
             self.expect_old_result(os.path.join(disk, "out"), {}, result, "No space left on device")
         finally:
             subprocess.run(["umount", disk], check=False)
+
+    def change_while_writing(self, inputs, out):
+        """Run on inputs, and replace the last one when the first shard appears. False: it was written already."""
+        with subprocess.Popen([self.program, "--quiet", "--workers=1", "--memory=0", "-o", out, inputs]) as process:
+            while process.poll() is None and not os.path.exists(os.path.join(out, "shard-00000.bin.tmp")):
+                time.sleep(0.001)
+            with open(os.path.join(inputs, "zz"), "w", encoding="ascii") as file:
+                file.write("other words")
+            process.wait(timeout=100)
+        return process.returncode == 3
+
+    def check_changed(self):
+        """A document that changes between the passes is named, its place holds zeros, and the index leaves it out."""
+        inputs, out = self.path("changing"), self.path("out-changing")
+        os.mkdir(inputs)
+        rng = random.Random(1)
+        for number in range(20):
+            with open(os.path.join(inputs, f"{number:02}"), "w", encoding="ascii") as file:
+                file.write(" ".join(map(str, rng.choices(range(10000), k=150000))))
+        for _ in range(5):
+            with open(os.path.join(inputs, "zz"), "w", encoding="ascii") as file:
+                file.write("first words here")
+            shutil.rmtree(out, ignore_errors=True)
+            if self.change_while_writing(inputs, out):
+                break
+        else:
+            raise Skip("the shards were always written before the change")
+        result = read_tree(out)
+        report = json.loads(result["report.json"])
+        expect(report["counts"]["changed"] == 1 and report["kept"] == 20, str(report))
+        expect(result["shard-00000.bin"].endswith(b"\0" * 12), "the place of the changed document is not empty")
+        expect(len(result["shard-00000.bin"]) == 4 * (20 * 150000 + 3), "the shard has another length")
+        expect(result["index.jsonl"].count(b"\n") == 20, "the index holds the changed document")
 
     def check_standard_output(self):
         """A summary that cannot be written is exit code 1."""
