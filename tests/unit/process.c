@@ -1,6 +1,7 @@
 /* scheduler/: pools and the life of the process: fork in all its places, exec, exit, tasks that sleep. */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,55 @@ Test(fork, then_exec_runs_the_program) {
     }
     expect_exit_0(pid);
     weft_pool_destroy(pool);
+}
+
+static _Atomic(int) handled, handled_on_worker;
+
+static void on_signal(int number) {
+    (void)number;
+    handled++;
+    handled_on_worker += weft_current_worker() >= 0;
+}
+
+static void busy(void *arg) {
+    for (volatile int i = 0; i < 20000; i++)
+        ;
+    count(arg);
+}
+
+Test(signals, never_arrive_on_workers) {
+    weft_pool *pool = make();
+    weft_group *group;
+    _Atomic(int) ran = 0;
+    weft_group_create(&group, pool);
+    signal(SIGUSR1, on_signal);
+    for (int i = 0; i < 2000; i++) {
+        weft_group_spawn(group, busy, &ran);
+        kill(getpid(), SIGUSR1);
+    }
+    cr_assert_eq(weft_group_wait(group), WEFT_OK);
+    cr_assert_gt(handled, 0);
+    cr_assert_eq(handled_on_worker, 0);
+    weft_group_destroy(group);
+    weft_pool_destroy(pool);
+}
+
+static void raise_one(void *arg) {
+    raise(SIGUSR2); /* blocked here: stays pending on this thread */
+    count(arg);
+}
+
+Test(signals, that_a_task_raises_stay_with_its_worker) {
+    weft_pool *pool = make();
+    weft_group *group;
+    _Atomic(int) ran = 0;
+    weft_group_create(&group, pool);
+    for (int i = 0; i < 100; i++)
+        weft_group_spawn(group, raise_one, &ran);
+    cr_assert_eq(weft_group_wait(group), WEFT_OK);
+    cr_assert_eq(ran, 100);
+    weft_group_destroy(group);
+    cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
 }
 
 static void sleep_long(void *arg) {
