@@ -139,7 +139,7 @@ static void place_entries(struct table *table, size_t index, size_t begin) {
 
 static weft_status make_node_part(struct table *table, unsigned node, size_t entries, size_t buckets) {
     struct node_part *part = &table->parts[node];
-    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_ON_NODE, .node = (int)node};
+    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_ON_NODE, .node = node};
     weft_status status = weft_array_create(&part->entry_array, table->run->pool, entries + 1, sizeof(struct entry), &options);
     if (status == WEFT_OK)
         status = weft_array_create(&part->bucket_array, table->run->pool, buckets, sizeof(struct bucket), &options);

@@ -25,7 +25,7 @@ typedef enum weft_place {
 typedef struct weft_array_options {
     size_t size;
     weft_place place;
-    int node; /**< ON_NODE: index into the plan's nodes */
+    unsigned node; /**< ON_NODE: index into the plan's nodes */
     weft_pages pages;
     bool strict;    /**< ON_NODE: fail with WEFT_ESTRICT when not every page landed there; HUGE: when none were reserved */
     bool untouched; /**< reserve and bind only; the pages are touched by weft_array_touch() or by whoever writes first */

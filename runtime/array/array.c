@@ -13,8 +13,8 @@ static weft_status check_options(const weft_array_options *options, unsigned nod
                        (int)options->place);
     if ((unsigned)options->pages > WEFT_PAGES_HUGE)
         return wf_fail(WEFT_EINVAL, "pages is %d: it is one of WEFT_PAGES_DEFAULT, BASE, THP, HUGE", (int)options->pages);
-    if (options->place == WEFT_ON_NODE && (options->node < 0 || (unsigned)options->node >= nodes))
-        return wf_fail(WEFT_EINVAL, "node %d: the pool's nodes are 0 to %u", options->node, nodes - 1);
+    if (options->place == WEFT_ON_NODE && options->node >= nodes)
+        return wf_fail(WEFT_EINVAL, "node %u: the pool's nodes are 0 to %u", options->node, nodes - 1);
     return WEFT_OK;
 }
 
@@ -79,7 +79,7 @@ static weft_status verify(const weft_array *array) {
     if (weft_array_placement(array, &placement, NULL, 0) != WEFT_OK)
         return WEFT_OK;
     size_t elsewhere = placement.pages_asked - placement.pages_absent - placement.pages_expected;
-    return elsewhere ? wf_fail(WEFT_ESTRICT, "%zu of %zu pages asked are not on node %d", elsewhere, placement.pages_asked,
+    return elsewhere ? wf_fail(WEFT_ESTRICT, "%zu of %zu pages asked are not on node %u", elsewhere, placement.pages_asked,
                                array->options.node)
                      : WEFT_OK;
 }

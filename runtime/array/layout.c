@@ -116,7 +116,7 @@ static weft_status bind_place(weft_array *array) {
     case WEFT_INTERLEAVED:
         return wf_bind_memory_interleaved(weft_pool_plan(array->pool), area->start, area->mapped);
     case WEFT_ON_NODE:
-        return bind_node(array, (unsigned)array->options.node, area, 0, area->bytes, array->options.strict);
+        return bind_node(array, array->options.node, area, 0, area->bytes, array->options.strict);
     case WEFT_PARTITIONED:
     case WEFT_REPLICATED:
         break;
@@ -130,7 +130,7 @@ weft_status wf_array_bind(weft_array *array) {
     if (array->policy)
         return WEFT_OK;
     if (array->options.strict && array->options.place == WEFT_ON_NODE)
-        return wf_fail(WEFT_ESTRICT, "the array cannot be bound to node %d: %s", array->options.node, weft_error_detail());
+        return wf_fail(WEFT_ESTRICT, "the array cannot be bound to node %u: %s", array->options.node, weft_error_detail());
     if (!array->this_system)
         array->reason = BIND_FOREIGN;
     else

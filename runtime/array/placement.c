@@ -43,7 +43,7 @@ static weft_status tally_copies(struct tally *tally, struct wf_placement_scope *
     const weft_array *array = tally->array;
     for (unsigned copy = 0; copy < array->copies; copy++) {
         const struct wf_area *area = &array->areas[copy];
-        tally->node = array->options.place == WEFT_ON_NODE ? (unsigned)array->options.node : copy;
+        tally->node = array->options.place == WEFT_ON_NODE ? array->options.node : copy;
         weft_status status = wf_placement_visit(area->start, area->bytes, tally_page, tally, scope);
         if (status != WEFT_OK)
             return status;

@@ -1,5 +1,6 @@
 /* array/: what lies where, loops over arrays, reports, copies, foreign memory. Pools: the live one and two made-up nodes. */
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -177,7 +178,7 @@ Test(array, huge_pages_of_several_nodes_hold_at_least_four_per_worker_or_give_wa
 
 Test(array, an_array_on_a_node_is_run_by_its_workers) {
     weft_pool *pool = make_pool(TWO_NODES);
-    for (int node = 0; node < 2; node++) {
+    for (unsigned node = 0; node < 2; node++) {
         size_t n = 50000;
         weft_array *array = make(pool, n, 16, (weft_array_options){.place = WEFT_ON_NODE, .node = node});
         struct marks marks = make_marks(n);
@@ -401,7 +402,7 @@ Test(array, unusable_arguments_are_errors) {
     expect_invalid(pool, SIZE_MAX / 8 + 2, 8, (weft_array_options){0});
     expect_invalid(pool, SIZE_MAX, 1, (weft_array_options){0});
     expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_ON_NODE, .node = 2});
-    expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_ON_NODE, .node = -1});
+    expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_ON_NODE, .node = UINT_MAX});
     expect_invalid(pool, 8, 8, (weft_array_options){.place = (weft_place)4});
     expect_invalid(pool, 8, 8, (weft_array_options){.pages = (weft_pages)9});
     expect_invalid(NULL, 8, 8, (weft_array_options){0});
