@@ -19,7 +19,7 @@ bool explore_run(const struct explore_case *what);
 static struct {
     const char *only;   /* name of a case */
     const char *mutant; /* place that is changed */
-    enum { NO_MUTANT, WEAKEN, SKIP, FORCE } change;
+    enum change { NO_MUTANT, WEAKEN, WEAKEN_FAIL, SKIP, FORCE } change;
     enum explore_order order;
     uint64_t value;
     uint64_t seed; /* of the fresh schedules, or of the only one */
@@ -35,11 +35,18 @@ static unsigned long long schedules;
 
 static const char *order_names[] = {"relaxed", "acquire", "release", "acq_rel", "seq_cst"};
 
-/* "deque.h:150:cas(&deque->word)": unique, as no line has two equal operations. */
+/* The last two parts of a path. */
+static const char *short_path(const char *path) {
+    const char *start = path + strlen(path);
+    for (unsigned slashes = 0; start > path && (start[-1] != '/' || ++slashes < 2);)
+        start--;
+    return start;
+}
+
+/* "scheduler/deque.h:150:cas(&deque->word)": unique, as no line has two equal operations on equal names. */
 static const char *name_of(const struct explore_place *place) {
     static char name[200];
-    const char *slash = strrchr(place->file, '/');
-    snprintf(name, sizeof name, "%s:%d:%s(%s)", slash ? slash + 1 : place->file, place->line, place->operation, place->object);
+    snprintf(name, sizeof name, "%s:%d:%s(%s)", place->file, place->line, place->operation, place->object);
     return name;
 }
 
@@ -47,9 +54,8 @@ static void enlist(struct explore_place *place) {
     place->listed = true;
     place->next = places;
     places = place;
+    place->file = short_path(place->file);
     place->mutant = options.mutant && !strcmp(name_of(place), options.mutant);
-    const char *slash = strrchr(place->file, '/');
-    place->file = slash ? slash + 1 : place->file;
 }
 
 struct explore_mutation explore_begin(struct explore_place *place, enum explore_order order) {
@@ -71,9 +77,7 @@ struct explore_mutation explore_begin(struct explore_place *place, enum explore_
 
 enum explore_order explore_fail_order(struct explore_place *place, enum explore_order fail) {
     place->fail = (signed char)fail;
-    if (place->mutant > 0 && options.change == WEAKEN && options.order < fail)
-        return WF_RELAXED;
-    return fail;
+    return place->mutant > 0 && options.change == WEAKEN_FAIL ? options.order : fail;
 }
 
 void explore_point(const char *name, const void *object) {
@@ -171,12 +175,12 @@ static void usage(const char *program) {
            "  --seed N             one random schedule\n"
            "  --replay N,N,...     one schedule by its choices, printed step by step\n"
            "  --places             print the atomic operations that were reached\n"
-           "  --weaken PLACE=ORDER --skip PLACE --force PLACE=VALUE   change one operation\n",
+           "  --weaken PLACE=ORDER, --weaken-fail PLACE=ORDER, --skip PLACE, --force PLACE=VALUE   change one operation\n",
            program);
     exit(2);
 }
 
-static void parse_mutant(char *text, int change, const char *program) {
+static void parse_mutant(char *text, enum change change, const char *program) {
     char *equals = strrchr(text, '=');
     options.mutant = text;
     options.change = change;
@@ -186,7 +190,7 @@ static void parse_mutant(char *text, int change, const char *program) {
         usage(program);
     *equals = 0;
     options.value = strtoull(equals + 1, NULL, 0);
-    for (int order = WF_RELAXED; change == WEAKEN && order <= WF_SEQ_CST; order++)
+    for (int order = WF_RELAXED; (change == WEAKEN || change == WEAKEN_FAIL) && order <= WF_SEQ_CST; order++)
         if (!strcmp(order_names[order], equals + 1))
             options.order = (enum explore_order)order;
 }
@@ -218,6 +222,8 @@ static void parse(int argc, char **argv) {
             parse_replay(argv[i]);
         else if (!strcmp(name, "--weaken"))
             parse_mutant(argv[i], WEAKEN, argv[0]);
+        else if (!strcmp(name, "--weaken-fail"))
+            parse_mutant(argv[i], WEAKEN_FAIL, argv[0]);
         else if (!strcmp(name, "--skip"))
             parse_mutant(argv[i], SKIP, argv[0]);
         else if (!strcmp(name, "--force"))

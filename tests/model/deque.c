@@ -5,6 +5,7 @@
 #include "scheduler/deque.h"
 
 #include "explorer.h"
+#include "scheduler/park.h"
 
 #define SLOTS 4
 #define TASKS 3
@@ -97,8 +98,35 @@ static void check(void) {
     EXPLORE_CHECK(!deque.head && !deque.split && !wf_deque_word_has_work(deque.word));
 }
 
+/* A thief on its way to sleep, and an owner that publishes and then looks for sleepers. */
+static struct wf_parking parking;
+static struct wf_signal signal_of_thief;
+
+static void set_up_sleep(void) {
+    set_up();
+    parking = (struct wf_parking){.searching = 1};
+    signal_of_thief.bits = 0;
+}
+
+static void publisher(void) {
+    push();
+    wf_deque_publish(&deque);
+    unsigned worker;
+    if (!wf_load(&parking.searching, WF_SEQ_CST) && wf_park_claim_near(&parking, 0, 1, 1, &worker)) {
+        wf_search_begin(&parking);
+        wf_signal_set(&signal_of_thief, WF_SIGNAL_TOKEN);
+    }
+}
+
+static void sleeper(void) {
+    wf_park_announce(&parking, 0);
+    if (!wf_deque_word_has_work(wf_deque_look(&deque)))
+        wf_signal_take(&signal_of_thief, WF_SIGNAL_TOKEN);
+}
+
 static const struct explore_case cases[] = {
     {.name = "deque", .set_up = set_up, .threads = {owner, thief, thief}, .check = check, .schedules = 30},
+    {.name = "deque/sleep", .set_up = set_up_sleep, .threads = {publisher, sleeper}},
 };
 
 int main(int argc, char **argv) {

@@ -72,7 +72,7 @@ void explore_trace(const struct explore_place *place, const void *object, const 
         return;
     va_list arguments;
     va_start(arguments, format);
-    printf("    T%d  %-18s %4d  %-24s %-9s %s [%p]  ", explore_current, place->file, place->line, place->function,
+    printf("    T%d  %-24s %4d  %-24s %-9s %s [%p]  ", explore_current, place->file, place->line, place->function,
            place->operation, place->object, object);
     vprintf(format, arguments);
     printf("\n");

@@ -42,13 +42,17 @@ static void submit_two(void) {
     world_end();
 }
 
+static void wait_until_met(void) {
+    for (uint32_t seen; (seen = wf_load(&met, WF_RELAXED)) < 2;)
+        wf_futex_wait(&met, seen);
+}
+
 /* Two tasks that wait for each other: both workers must run, whatever the order of offers and naps. */
 static void meet_task(void *arg) {
     ++*(unsigned *)arg;
     wf_fetch_add(&met, 1, WF_RELAXED);
     wf_futex_wake(&met, EXPLORE_THREADS);
-    for (uint32_t seen; (seen = wf_load(&met, WF_RELAXED)) < 2;)
-        wf_futex_wait(&met, seen);
+    wait_until_met();
 }
 
 static void submit_meeting(void) {
@@ -72,6 +76,18 @@ static void submit_meeting_second(void) {
     submit_from(1, meet_task);
 }
 
+/* A task that submits another to its own worker's queue, and waits for it. */
+static void submitting_task(void *arg) {
+    submit(meet_task, &ran[1]);
+    meet_task(arg);
+}
+
+static void submit_submitting(void) {
+    submit(submitting_task, &ran[0]);
+    wait_until_met(); /* before the pool takes no more */
+    world_end();
+}
+
 /* Submit against the end: the task runs, or it was refused. */
 static void submit_late(void) {
     bool accepted = weft_submit(&world_pool, count_task, &ran[1], NULL) == WEFT_OK;
@@ -91,6 +107,10 @@ static const struct explore_case cases[] = {
     {.name = "park/one", .set_up = set_up_one, .threads = {world_work, submit_one}, .check = check_one},
     {.name = "park/two", .set_up = set_up_two, .threads = {world_work, world_work, submit_two}, .check = check_two},
     {.name = "park/meet", .set_up = set_up_two, .threads = {world_work, world_work, submit_meeting}, .check = check_two},
+    {.name = "park/meet_from_task",
+     .set_up = set_up_two,
+     .threads = {world_work, world_work, submit_submitting},
+     .check = check_two},
     {.name = "park/meet_from_two",
      .set_up = set_up_two,
      .threads = {world_work, world_work, submit_meeting_first, submit_meeting_second},

@@ -1,6 +1,8 @@
 /* The pool's and the workers' files are included as they are, for what they keep to themselves. */
 #include "world.h"
 
+#include "internal.h"
+
 #include "scheduler/pool.c"
 #include "scheduler/worker.c"
 
@@ -75,4 +77,11 @@ void world_work(void) {
 
 void world_end(void) {
     end_workers(&world_pool);
+}
+
+void world_destroy(void) {
+    end_workers(&world_pool);
+    explore_plain(&world_pool, sizeof world_pool, true);
+    explore_plain(&home, sizeof home, true);
+    explore_plain(workers, sizeof workers[0], true);
 }

@@ -26,4 +26,7 @@ void world_work(void);
 /* The end of the pool, as weft_pool_destroy() does it; by one thread outside the pool. */
 void world_end(void);
 
+/* The same, and the memory that outside threads know of is gone. */
+void world_destroy(void);
+
 #endif

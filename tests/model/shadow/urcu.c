@@ -6,7 +6,7 @@
  */
 #include <stddef.h>
 
-#include "explorer.h"
+#include "internal.h"
 #include "urcu/wfcqueue.h"
 #include "urcu/wfstack.h"
 
@@ -32,6 +32,7 @@ void cds_wfcq_enqueue(struct __cds_wfcq_head *head, struct cds_wfcq_tail *tail, 
 
 struct cds_wfcq_node *__cds_wfcq_dequeue_nonblocking(struct __cds_wfcq_head *head, struct cds_wfcq_tail *tail) {
     explore_point("dequeue", tail);
+    explore_plain(&head->dequeuing, 1, true);
     struct cds_wfcq_node *node = head->node.next;
     if (!node)
         return tail->p == &head->node ? NULL : CDS_WFCQ_WOULDBLOCK;

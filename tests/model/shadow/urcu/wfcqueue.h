@@ -7,6 +7,7 @@ struct cds_wfcq_node {
 };
 struct __cds_wfcq_head {
     struct cds_wfcq_node node;
+    char dequeuing; /* one at a time, by liburcu's contract */
 };
 struct cds_wfcq_tail {
     struct cds_wfcq_node *p;
