@@ -186,7 +186,7 @@ Test(array, an_array_on_a_node_is_run_by_its_workers) {
         cr_assert_eq(weft_for_array(array, mark, &marks, &options), WEFT_OK);
         check_marks(&marks, 1);
         for (size_t i = 0; i < n; i++)
-            cr_assert_eq(marks.node[i], node);
+            cr_assert_eq(marks.node[i], (int)node);
         cr_assert_neq(marks.worker[0], marks.worker[n - 1]);
         free_marks(&marks);
         weft_array_destroy(array);
