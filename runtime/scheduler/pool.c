@@ -228,6 +228,17 @@ static void close_and_drain(struct wf_node *node) {
     wf_waiters_remove(&waiter);
 }
 
+/* Take no more work, wait for what there is, and let the workers end. */
+static void end_workers(weft_pool *pool) {
+    for (unsigned i = 0; i < pool->node_count; i++)
+        close_and_drain(pool->nodes[i]);
+    wf_store(&pool->stop, 1, WF_SEQ_CST); /* pairs with sleep_idle() */
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        wf_pool_wake(pool, i);
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        pthread_join(pool->threads[i], NULL);
+}
+
 weft_status weft_pool_destroy(weft_pool *pool) {
     if (!pool)
         return WEFT_OK;
@@ -238,13 +249,7 @@ weft_status weft_pool_destroy(weft_pool *pool) {
         release_pool(pool);
         return WEFT_OK;
     }
-    for (unsigned i = 0; i < pool->node_count; i++)
-        close_and_drain(pool->nodes[i]);
-    wf_store(&pool->stop, 1, WF_SEQ_CST); /* pairs with sleep_idle() */
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        wf_pool_wake(pool, i);
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        pthread_join(pool->threads[i], NULL);
+    end_workers(pool);
     if (pool->core_pinned)
         wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
     release_pool(pool);
