@@ -67,7 +67,7 @@ typedef struct weft_for_options {
  * @param n        iterations, 0 to SIZE_MAX; with 0 the body is never called.
  * @param options  NULL: all defaults.
  * @return WEFT_OK: every iteration ran exactly once; WEFT_EINVAL: NULL pool or body, unusable option; WEFT_ECLOSED: the pool is
- *         being destroyed; WEFT_EAGAIN: a static loop inside too many others (64 at once). In an error nothing ran.
+ *         being destroyed; WEFT_EAGAIN: a static loop called from a task while 64 other loops run. In an error nothing ran.
  *
  * Threads: any, concurrently, also from inside tasks and loop bodies (nested). A caller that is a worker of the pool takes
  * part; another thread sleeps until the end. Blocks: yes. Orders: the caller's earlier writes are visible to the body, the
