@@ -74,5 +74,6 @@ void world_work(void) {
 }
 
 void world_end(void) {
+    EXPLORE_CHECK(!weft_pool_close(&world_pool));
     end_workers(&world_pool);
 }
