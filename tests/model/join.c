@@ -101,13 +101,13 @@ static void set_up_leapfrog(void) {
     add(2, &tasks[1], 0, 0);
     add(8, NULL, 9, 1);
     add(9, &tasks[8], 0, 0);
-    stranger = (struct wf_task_record){.fn = run_task, .arg = &tasks[8], .holders = 1};
+    stranger = (struct wf_task_record){.fn = run_task, .arg = &tasks[8], .state = WF_RECORD_HOLDER};
     world_pool.nodes[0]->outstanding = 1;
 }
 
 static void own(void) {
     wf_self = world_pool.workers[0];
-    wf_run_call(wf_self, run_task, &tasks[0], NULL);
+    wf_run_call(wf_self, run_task, &tasks[0], NULL, NULL);
 }
 
 static void steal_once(void) {
@@ -137,7 +137,7 @@ static void outer_task(void *arg) {
 
 static void steal_inside(void) {
     wf_self = world_pool.workers[1];
-    wf_run_call(wf_self, outer_task, &tasks[8], NULL);
+    wf_run_call(wf_self, outer_task, &tasks[8], NULL, NULL);
 }
 
 static void check_leapfrog(void) {

@@ -76,11 +76,12 @@ void world_work(void) {
 }
 
 void world_end(void) {
+    EXPLORE_CHECK(!weft_pool_close(&world_pool));
     end_workers(&world_pool);
 }
 
 void world_destroy(void) {
-    end_workers(&world_pool);
+    world_end();
     explore_plain(&world_pool, sizeof world_pool, true);
     explore_plain(&home, sizeof home, true);
     explore_plain(workers, sizeof workers[0], true);

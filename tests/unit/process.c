@@ -80,12 +80,13 @@ struct submitters {
 static void *submit_for_ever(void *arg) {
     struct submitters *state = arg;
     weft_group *group;
+    _Atomic(int) bodies = 0;
     weft_group_create(&group, state->pool);
     while (!state->stop) {
         for (int i = 0; i < 10; i++)
             state->submitted += weft_group_spawn(group, count, &state->ran) == WEFT_OK;
         weft_group_wait(group);
-        weft_for(state->pool, 100, body, &(_Atomic(int)){0}, NULL);
+        weft_for(state->pool, 100, body, &bodies, NULL);
     }
     weft_group_destroy(group);
     return NULL;
