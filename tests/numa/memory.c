@@ -8,6 +8,7 @@
 
 #define SPAWNS 2000
 #define SUBMISSIONS 3000
+#define DEEP 32768
 
 /* Pages that are present, and of these the ones where they belong. */
 static struct tally {
@@ -34,10 +35,16 @@ static void leaf(void *arg) {
 
 static const void *stack_of[MAX_CPUS];
 
-/* Uses the worker's deque and its records, and tells where its stack is. */
+/*
+ * Uses the worker's deque and its records, and tells where its stack is: a page further down, because the first ones, with the
+ * thread's control block, were written by the thread that created it and lie with that.
+ */
 static void use_worker(void *arg, weft_range range) {
     weft_pool *pool = arg;
-    stack_of[weft_current_worker()] = __builtin_frame_address(0);
+    volatile char deep[DEEP];
+    stack_of[weft_current_worker()] = (const char *)deep + DEEP / 2;
+    for (size_t byte = 0; byte < DEEP; byte += 1024)
+        deep[byte] = 1;
     for (size_t i = range.first; i < range.last; i++) {
         for (unsigned spawn = 0; spawn < SPAWNS; spawn++)
             OK(weft_spawn(leaf, NULL));

@@ -56,6 +56,19 @@ static void load_node(unsigned node, weft_loop_report *sum, struct load *load) {
     }
 }
 
+/* The distance classes there are, nearest first: each was used, and none more than a nearer one. */
+static void check_classes(const weft_loop_report *sum) {
+    const weft_plan_worker *first = weft_plan_workers(weft_pool_plan(pool), NULL);
+    unsigned classes = 0;
+    for (unsigned g = 0; g < first->group_count; g++)
+        classes += first->groups[g].kind == WEFT_VICTIM_REMOTE;
+    for (unsigned rank = 0; rank < classes; rank++) {
+        CHECK(sum->steals_remote[rank]);
+        CHECK(!rank || sum->steals_remote[rank] < sum->steals_remote[rank - 1]);
+    }
+    CHECK(classes == WEFT_REMOTE_CLASSES || !sum->steals_remote[classes]);
+}
+
 /* Iterations of the loaded node that ran on the nodes at each rank of distance from it, per node of that rank. */
 static void print_leaving(const struct load *load) {
     printf("node %u loaded: ran on", load->node);
@@ -83,6 +96,7 @@ int main(void) {
     for (unsigned rank = 0; rank < WEFT_REMOTE_CLASSES && sum.steals_remote[rank]; rank++)
         printf(", remote %u: %" PRIu64, rank, sum.steals_remote[rank]);
     printf("; %.1f %% of all iterations local\n", percent(sum.iterations_local, sum.iterations));
+    check_classes(&sum);
     OK(weft_pool_destroy(pool));
     return 0;
 }
