@@ -73,26 +73,34 @@ static weft_status reserve(weft_array *array) {
     return WEFT_OK;
 }
 
-/* Strict arrays on a node: no page is elsewhere, as far as the kernel says. It accepted the strict policy in any case. */
+/* Strict arrays on a node: no page is elsewhere, as far as the kernel says. Where it says nothing, nothing can be promised. */
 static weft_status verify(const weft_array *array) {
     weft_placement placement;
     if (weft_array_placement(array, &placement, NULL, 0) != WEFT_OK)
-        return WEFT_OK;
+        return wf_fail(WEFT_ESTRICT, "node %u cannot be checked: %s", array->options.node, weft_error_detail());
     size_t elsewhere = placement.pages_asked - placement.pages_absent - placement.pages_expected;
-    return elsewhere ? wf_fail(WEFT_ESTRICT, "%zu of %zu pages asked are not on node %u", elsewhere, placement.pages_asked,
-                               array->options.node)
+    return elsewhere ? wf_fail(WEFT_ESTRICT, "%zu of %zu pages asked are not on node %u: it has no memory left for them",
+                               elsewhere, placement.pages_asked, array->options.node)
                      : WEFT_OK;
 }
 
+/*
+ * A strict policy would let the kernel kill a process rather than place a page elsewhere, so pages are touched under a
+ * preferred one, looked at, and only then held on their node.
+ */
 static weft_status furnish(weft_array *array) {
+    bool strict = array->options.strict && array->options.place == WEFT_ON_NODE, untouched = array->options.untouched;
     weft_status status = check_memory(array);
     if (status != WEFT_OK || (status = reserve(array)) != WEFT_OK)
         return status;
     wf_array_lay_out(array);
-    if ((status = wf_array_bind(array)) != WEFT_OK || array->options.untouched)
+    if ((status = wf_array_bind(array, strict && untouched)) != WEFT_OK || untouched)
         return status;
     status = weft_array_touch(array);
-    return status == WEFT_OK && array->options.strict && array->options.place == WEFT_ON_NODE ? verify(array) : status;
+    if (status != WEFT_OK || !strict)
+        return status;
+    status = verify(array);
+    return status == WEFT_OK ? wf_array_bind(array, true) : status;
 }
 
 weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, size_t item_bytes,

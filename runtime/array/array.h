@@ -36,8 +36,11 @@ void wf_array_lay_out(weft_array *array);
 /* First byte, in its area, of the part that begins with item `bound`: pages belong to the part whose items begin in them. */
 size_t wf_array_byte(const weft_array *array, size_t bound);
 
-/* Tell the kernel where the pages belong. Only a strict array fails (WEFT_ESTRICT), others keep the reason. */
-weft_status wf_array_bind(weft_array *array);
+/*
+ * Tell the kernel where the pages belong; strict: on one node and nowhere else. Only an array whose options are strict fails
+ * (WEFT_ESTRICT), others keep the reason.
+ */
+weft_status wf_array_bind(weft_array *array, bool strict);
 
 /* Whether OS node `os_node` is where workers of `node` have their memory. */
 bool wf_node_is_home(const weft_plan_node *node, int os_node);

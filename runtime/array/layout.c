@@ -110,13 +110,13 @@ static weft_status bind_nodes(weft_array *array) {
     return all;
 }
 
-static weft_status bind_place(weft_array *array) {
+static weft_status bind_place(weft_array *array, bool strict) {
     struct wf_area *area = &array->areas[0];
     switch (array->options.place) {
     case WEFT_INTERLEAVED:
         return wf_bind_memory_interleaved(weft_pool_plan(array->pool), area->start, area->mapped);
     case WEFT_ON_NODE:
-        return bind_node(array, array->options.node, area, 0, area->bytes, array->options.strict);
+        return bind_node(array, array->options.node, area, 0, area->bytes, strict);
     case WEFT_PARTITIONED:
     case WEFT_REPLICATED:
         break;
@@ -124,8 +124,8 @@ static weft_status bind_place(weft_array *array) {
     return bind_nodes(array);
 }
 
-weft_status wf_array_bind(weft_array *array) {
-    weft_status status = bind_place(array);
+weft_status wf_array_bind(weft_array *array, bool strict) {
+    weft_status status = bind_place(array, strict);
     array->policy = status == WEFT_OK;
     if (array->policy)
         return WEFT_OK;

@@ -4,6 +4,8 @@
 #include "base/status.h"
 #include "memory/placement.h"
 
+#define ELSEWHERE "some pages are not where they belong: no memory was free there, or somebody moved or touched them first"
+
 struct tally {
     const weft_array *array;
     struct wf_node_counts counts;
@@ -51,6 +53,17 @@ static weft_status tally_copies(struct tally *tally, struct wf_placement_scope *
     return WEFT_OK;
 }
 
+/* The first that applies: what the kernel hides, what was not granted, what came differently, what was not asked. */
+static const char *reason_of(const struct tally *tally, const struct wf_placement_scope *scope) {
+    if (scope->hidden)
+        return wf_placement_reason(scope);
+    if (*tally->array->reason)
+        return tally->array->reason;
+    if (tally->array->this_system && tally->expected < scope->asked - tally->counts.absent)
+        return ELSEWHERE;
+    return wf_placement_reason(scope);
+}
+
 weft_status weft_array_placement(const weft_array *array, weft_placement *placement, size_t *per_node, size_t nodes) {
     if (!array || !placement)
         return wf_fail(WEFT_EINVAL, "array and placement must be given");
@@ -67,7 +80,7 @@ weft_status weft_array_placement(const weft_array *array, weft_placement *placem
                                       .pages_absent = tally.counts.absent,
                                       .pages_expected = tally.expected,
                                       .huge = array->areas[0].pages != WEFT_PAGES_BASE,
-                                      .reason = *array->reason && !scope.hidden ? array->reason : wf_placement_reason(&scope)};
+                                      .reason = reason_of(&tally, &scope)};
     wf_node_counts_finish(&tally.counts, status == WEFT_OK ? per_node : NULL);
     return status;
 }

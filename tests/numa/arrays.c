@@ -1,0 +1,208 @@
+/*
+ * Arrays lie where their options say, and a second loop over them runs where they lie. Where a page is says move_pages(2); where
+ * an iteration ran says the CPU it ran on. Weft's own reports are only compared with that.
+ *
+ * arrays --one-thread   touches an array from one thread instead; the checks must then find it misplaced (exit 1)
+ */
+#include <inttypes.h>
+#include <sched.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "numa.h"
+
+#define WANTED 99.0
+#define WORK_US 500
+
+static struct machine machine;
+static weft_pool *pool;
+static size_t page;
+
+/* Bytes of the array under test, and the node on which each page's iterations ran last. */
+struct record {
+    char *data;
+    size_t count;
+    int *ran, *lies;
+    unsigned work_us; /* per page */
+};
+
+static struct record record_make(void *data, size_t bytes) {
+    struct record record = {.data = data, .count = pages_in(bytes)};
+    record.ran = malloc(record.count * sizeof *record.ran);
+    record.lies = malloc(record.count * sizeof *record.lies);
+    CHECK(record.ran && record.lies);
+    return record;
+}
+
+static void record_release(struct record *record) {
+    free(record->ran);
+    free(record->lies);
+}
+
+/* One iteration is one page. */
+static void visit(void *arg, weft_range range) {
+    struct record *record = arg;
+    int node = machine.cpu_node[sched_getcpu()];
+    for (size_t i = range.first; i < range.last; i++) {
+        for (size_t byte = 0; byte < page; byte += 64)
+            record->data[i * page + byte]++;
+        record->ran[i] = node;
+        if (record->work_us)
+            work_us(record->work_us);
+    }
+}
+
+/* Pages that lie where their iterations ran. */
+static size_t matching(struct record *record) {
+    size_t same = 0;
+    struct pages pages = pages_ask(record->data, record->count * page, record->lies);
+    CHECK(pages.present == record->count);
+    for (size_t i = 0; i < record->count; i++)
+        same += record->lies[i] == record->ran[i];
+    return same;
+}
+
+static void demand(const char *what, size_t part, size_t whole) {
+    printf("%-44s %6zu of %6zu pages (%.2f %%)\n", what, part, whole, percent(part, whole));
+    if (percent(part, whole) < WANTED)
+        FAIL("less than %.0f %%", WANTED);
+}
+
+static void print_steals(const weft_loop_report *report) {
+    printf("%" PRIu64 " chunks by %u workers; ranges taken: cache %" PRIu64 ", node %" PRIu64 ", remote %" PRIu64 " and %" PRIu64
+           "\n",
+           report->chunks, report->workers, report->steals_cache, report->steals_node, report->steals_remote[0],
+           report->steals_remote[1]);
+}
+
+/* The owner of a page is the node of the worker that a static loop gives it to. */
+static void check_partitioned(size_t count) {
+    weft_array *array;
+    weft_loop_report report;
+    OK(weft_array_create(&array, pool, count, page, &(weft_array_options){WEFT_ARRAY_OPTIONS_INIT, .pages = WEFT_PAGES_BASE}));
+    struct record record = record_make(weft_array_data(array), count * page);
+    struct pages pages = pages_ask(record.data, count * page, NULL);
+    CHECK(pages.present == count);
+    OK(weft_for_array(array, visit, &record, &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_STATIC}));
+    demand("partitioned: on the owner's node", matching(&record), count);
+    record.work_us = WORK_US;
+    OK(weft_for_array(array, visit, &record, &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .report = &report}));
+    record.work_us = 0;
+    size_t local = matching(&record);
+    print_steals(&report);
+    demand("partitioned: second loop, stealing, ran there", local, count);
+    CHECK(report.iterations == count && report.iterations_local == local && !report.iterations_unknown);
+    OK(weft_for(pool, count, visit, &record,
+                &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_FIRST_TOUCH, .item_bytes = page}));
+    demand("partitioned: a first-touch loop over it", matching(&record), count);
+    weft_placement placement;
+    size_t per_node[MAX_NODES];
+    OK(weft_array_placement(array, &placement, per_node, MAX_NODES));
+    CHECK(!memcmp(per_node, pages.on, sizeof per_node));
+    record_release(&record);
+    weft_array_destroy(array);
+}
+
+/* Memory of our own, touched through weft, or (to see the check fail) by this thread. */
+static void check_touched(size_t count, bool one_thread) {
+    char *data = mmap(NULL, count * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(data != MAP_FAILED && !madvise(data, count * page, MADV_NOHUGEPAGE));
+    struct record record = record_make(data, count * page);
+    if (one_thread)
+        memset(data, 1, count * page);
+    else
+        OK(weft_touch(pool, data, count * page, page));
+    OK(weft_for(pool, count, visit, &record, &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_STATIC}));
+    demand(one_thread ? "touched by one thread" : "mmap and weft_touch: on the owner's node", matching(&record), count);
+    record_release(&record);
+    munmap(data, count * page);
+}
+
+static void check_interleaved(size_t count) {
+    weft_array *array;
+    OK(weft_array_create(&array, pool, count, page,
+                         &(weft_array_options){WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_INTERLEAVED, .pages = WEFT_PAGES_BASE}));
+    struct pages pages = pages_ask(weft_array_data(array), count * page, NULL);
+    size_t least = SIZE_MAX, most = 0;
+    for (unsigned node = 0; node < weft_pool_nodes(pool); node++) {
+        size_t on = pages.on[os_node(pool, node)];
+        least = on < least ? on : least;
+        most = on > most ? on : most;
+    }
+    printf("%-44s %zu to %zu pages per node\n", "interleaved", least, most);
+    CHECK(pages.present == count && most - least <= 1);
+    weft_array_destroy(array);
+}
+
+static void check_on_nodes(size_t count) {
+    for (unsigned node = 0; node < weft_pool_nodes(pool); node++) {
+        weft_array *array;
+        weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_ON_NODE, .node = node, .strict = node % 2};
+        OK(weft_array_create(&array, pool, count, page, &options));
+        struct pages pages = pages_ask(weft_array_data(array), count * page, NULL);
+        CHECK(pages.present == count && pages.on[os_node(pool, node)] == count);
+        weft_array_destroy(array);
+    }
+    printf("%-44s %zu of %zu pages, on each of %u nodes\n", "on one node", count, count, weft_pool_nodes(pool));
+}
+
+static struct {
+    const weft_array *array;
+    const char *items;
+    size_t bytes;
+    void *copy[MAX_CPUS];
+} reading;
+
+static void read_copy(void *arg, weft_range range) {
+    (void)arg;
+    for (size_t i = range.first; i < range.last; i++) {
+        reading.copy[weft_current_worker()] = weft_array_local(reading.array);
+        CHECK(!memcmp(weft_array_local(reading.array), reading.items, reading.bytes));
+    }
+}
+
+static void check_replicated(size_t count) {
+    weft_array *array;
+    char *items = malloc(count * page);
+    CHECK(items);
+    for (size_t i = 0; i < count * page; i++)
+        items[i] = (char)(i * 31 + i / page);
+    OK(weft_array_create(&array, pool, count, page, &(weft_array_options){WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_REPLICATED}));
+    OK(weft_array_replicate(array, items));
+    reading.array = array;
+    reading.items = items;
+    reading.bytes = count * page;
+    unsigned workers = weft_pool_workers(pool);
+    OK(weft_for(pool, workers, read_copy, NULL, &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_STATIC}));
+    for (unsigned i = 0; i < workers; i++) {
+        unsigned node = weft_plan_workers(weft_pool_plan(pool), NULL)[i].node;
+        struct pages pages = pages_ask(reading.copy[i], count * page, NULL);
+        CHECK(pages.present == count && pages.on[os_node(pool, node)] == count);
+        for (unsigned j = 0; j < i; j++) /* one copy per node, no more and no fewer */
+            CHECK((weft_plan_workers(weft_pool_plan(pool), NULL)[j].node == node) == (reading.copy[j] == reading.copy[i]));
+    }
+    printf("%-44s %zu of %zu pages of each copy, %u copies, read from %u workers\n", "replicated", count, count,
+           weft_pool_nodes(pool), workers);
+    weft_array_destroy(array);
+    free(items);
+}
+
+int main(int argc, char **argv) {
+    machine = machine_read();
+    pool = start_pool();
+    page = (size_t)sysconf(_SC_PAGESIZE);
+    if (argc > 1 && !strcmp(argv[1], "--one-thread")) {
+        check_touched(2048, true);
+        return 0;
+    }
+    check_partitioned(4096);
+    check_touched(2048, false);
+    check_interleaved(4096);
+    check_interleaved(1021);
+    check_on_nodes(1024);
+    check_replicated(512);
+    OK(weft_pool_destroy(pool));
+    return 0;
+}

@@ -1,0 +1,84 @@
+/*
+ * What the scheduler owns lies on the node that uses it: workers with their deques, the nodes' inboxes, the record pools. Looks
+ * inside for the addresses only; where the pages are is asked from the kernel.
+ */
+#include "scheduler/pool.h"
+
+#include "numa.h"
+
+#define SPAWNS 2000
+#define SUBMISSIONS 3000
+#define DEEP 32768
+
+/* Pages that are present, and of these the ones where they belong. */
+static struct tally {
+    const char *what;
+    size_t present, home;
+} workers = {"workers and deques", 0, 0}, inboxes = {"nodes and inboxes", 0, 0}, records = {"records of workers", 0, 0},
+  node_records = {"records of nodes", 0, 0}, stacks = {"stacks in use", 0, 0};
+
+static void add(struct tally *tally, const void *start, size_t bytes, int home) {
+    struct pages pages = pages_ask(start, bytes, NULL);
+    CHECK(home >= 0 && home < MAX_NODES);
+    tally->present += pages.present;
+    tally->home += pages.on[home];
+}
+
+static void check(const struct tally *tally) {
+    printf("%-19s %5zu of %5zu pages on their node\n", tally->what, tally->home, tally->present);
+    CHECK(tally->present && tally->home == tally->present);
+}
+
+static void leaf(void *arg) {
+    (void)arg;
+}
+
+static const void *stack_of[MAX_CPUS];
+
+/*
+ * Uses the worker's deque and its records, and tells where its stack is: a page further down, because the first ones, with the
+ * thread's control block, were written by the thread that created it and lie with that.
+ */
+static void use_worker(void *arg, weft_range range) {
+    weft_pool *pool = arg;
+    volatile char deep[DEEP];
+    stack_of[weft_current_worker()] = (const char *)deep + DEEP / 2;
+    for (size_t byte = 0; byte < DEEP; byte += 1024)
+        deep[byte] = 1;
+    for (size_t i = range.first; i < range.last; i++) {
+        for (unsigned spawn = 0; spawn < SPAWNS; spawn++)
+            OK(weft_spawn(leaf, NULL));
+        OK(weft_sync());
+        for (unsigned count = 0; count < SUBMISSIONS; count++)
+            OK(weft_submit(pool, leaf, NULL, NULL));
+    }
+}
+
+int main(void) {
+    weft_pool *pool = start_pool();
+    weft_for_options fixed = {WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_STATIC};
+    unsigned count = weft_pool_workers(pool);
+    OK(weft_for(pool, count, use_worker, pool, &fixed));
+    for (unsigned node = 0; node < weft_pool_nodes(pool); node++)
+        for (unsigned i = 0; i < SUBMISSIONS; i++)
+            OK(weft_submit(pool, leaf, NULL, &(weft_submit_options){WEFT_SUBMIT_OPTIONS_INIT, .placed = true, .node = node}));
+    for (unsigned i = 0; i < count; i++) {
+        const struct wf_worker *worker = pool->workers[i];
+        int home = os_node(pool, worker->node);
+        add(&workers, worker->area.start, worker->area.bytes, home);
+        add(&records, worker->records.area.start, worker->records.area.bytes, home);
+        add(&stacks, stack_of[i], 1, home);
+    }
+    for (unsigned node = 0; node < weft_pool_nodes(pool); node++) {
+        const struct wf_node *own = pool->nodes[node];
+        add(&inboxes, own->area.start, own->area.bytes, os_node(pool, node));
+        add(&node_records, own->records.area.start, own->records.area.bytes, os_node(pool, node));
+    }
+    check(&workers);
+    check(&inboxes);
+    check(&records);
+    check(&node_records);
+    check(&stacks);
+    OK(weft_pool_destroy(pool));
+    return 0;
+}
