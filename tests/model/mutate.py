@@ -29,7 +29,7 @@ KEPT = [
      "is defence for sleepers that would not"),
     (r"scheduler/park.h:wf_search_begin:.*", "order by the parked bit's claim before it, or none: who begins has nothing to hand over"),
     (r"scheduler/park.h:wf_park_claim:.*", "order by the read-modify-writes of the parked word, which all read the newest"),
-    (r"scheduler/(park.h:wf_park_anybody|join.c:(wf_answer_request|hint_waiting_owner)):.*", "a request that is answered late costs "
+    (r"scheduler/(park.h:wf_park_anybody|join.c:(wf_answer_request|offer_public|owner_sleeps)):.*", "a request that is answered late costs "
      "help and time, never a task; the cases see only what is lost"),
     (r"scheduler/join.c:slot_announce:.*", "the end is seen by the read-modify-write itself; the order serves hints for help only"),
     (r"parallel/loop.c:loop_announce:.*", "the end is seen by the read-modify-write itself, and acquired by loop_ready()"),
@@ -46,25 +46,26 @@ KEPT = [
     (r"scheduler/group.c:(wait_announce|wf_group_list):.*", "order by the mutex of the group's list, which both sides take in between"),
     (r"scheduler/park.h:wf_park_claim_near:load.*", "order by the load of `searching` before it, which reads the sleeper's announcement"),
     (r"scheduler/ready_queue.h:wf_ready_queue_has_work:load\(&queue->first\).*", "an old `first` shows work that is gone, never hides any"),
-    (r"scheduler/submit.c:wf_record_submit:store\(&record->holders\).*", "order by the queue's `last`"),
-    (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|end_workers:.*)|scheduler/worker.c:(find_work|sleep_idle):"
+    (r"scheduler/submit.c:hand_over:store\(&record->state\).*", "order by the queue's `last`"),
+    (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|wf_pool_leave:.*|end_workers:.*)|scheduler/worker.c:(find_work|sleep_idle):"
      r"load\(&pool->stop\).*", "order by the waker's signal, the parked words and the join of all workers, which lie in between"),
     (r"scheduler/ready_queue.h:wf_ready_queue_(room:load\(&queue->first\)|take:(cas|load)\(&queue->first\)).*", "they keep a take "
      "from reading what is put later (load buffering), which the memory model does not show; entries are ordered by `last`"),
     (r"scheduler/(search.c:wf_run_stolen:fetch_or\(&slot->state\)|join.c:slot_help:load\(&slot->state\)) .*", "the steal "
      "compares with the newest word, and a stranger's task in it was published after DONE, which is looked at in between"),
-    (r"scheduler/submit.c:wf_record_run:exchange\(&record->claimed\).*", "one claims it by the read-modify-write; the record was handed "
-     "over by `holders` or the list's mutex"),
+    (r"scheduler/(submit.c:wf_record_run_queued|group.c:claim_listed):fetch_or\(&record->state\).*", "one claims it by the "
+     "read-modify-write; the record was handed over by its release store or the list's mutex"),
 ]  # fmt: skip
 
 # (name, file below runtime/, text that occurs once, what replaces it, program)
 TEXT = [
-    ("sleep without the last look for work", "scheduler/worker.c", " || wf_search_would_find(worker);", ";", "park"),
+    ("sleep without the last look for work", "scheduler/worker.c", " || wf_search_would_find(worker, true);", ";", "park"),
     ("sleep without the last look at stop", "scheduler/worker.c", "wf_load(&pool->stop, WF_SEQ_CST) || wf_search", "wf_search", "park"),
-    ("the last searcher wakes nobody", "scheduler/worker.c", "if (wf_search_end(&pool->parking) && wf_search_would_find(worker))",
+    ("the last searcher wakes nobody", "scheduler/worker.c", "if (wf_search_end(&pool->parking) && wf_search_would_find(worker, false))",
      "wf_search_end(&pool->parking); if (0)", "park"),
     ("stay awake without the own bit", "scheduler/worker.c", "stay && wf_park_claim(&pool->parking, worker->id)", "stay", "park"),
-    ("the last piece of work does not wake the end", "scheduler/pool.c", "== (WF_CLOSED | 1)", "== 0x7fffffff", "park"),
+    ("the last piece of work does not wake the end", "scheduler/pool.c", "(&home->outstanding, 1, WF_ACQ_REL) == (WF_CLOSED | 1)",
+     "(&home->outstanding, 1, WF_ACQ_REL) == 0x7fffffff", "park"),
     ("refused work keeps its admission", "scheduler/pool.c",
      "    wf_pool_release(pool, node);\n    return wf_fail(WEFT_ECLOSED", "    return wf_fail(WEFT_ECLOSED", "park"),
     ("stealing wakes no waiting owner", "scheduler/search.c",
@@ -75,12 +76,11 @@ TEXT = [
     ("sleep in a task without the last look for static parts", "scheduler/join.c", " && !wf_broadcast_any(worker, false)", "", "loop"),
     ("sleep in a task that is over", "scheduler/join.c", "if (!over && !wf_b", "if (!wf_b", "join"),
     ("a listed task wakes no sleeper of the group", "scheduler/group.c",
-     "    if (wf_load(&group->state, WF_SEQ_CST) & WF_GROUP_SLEEPER)\n        wf_waiters_wake(group);\n}\n\nvoid wf_group_end",
-     "}\n\nvoid wf_group_end", "group"),
+     "    else if (wf_load(&group->state, WF_SEQ_CST) & WF_GROUP_SLEEPER)\n        wf_waiters_wake(group);\n", "", "group"),
     ("the group may end before its task is listed", "scheduler/submit.c",
-     "    wf_group_add(known.group); /* this call's own: the group cannot end before the task is listed */\n", "", "group"),
-    ("a task of a group is claimed by both sides", "scheduler/submit.c", "record->group && wf_exchange(&record->claimed, 1, WF_ACQ_REL)",
-     "0", "group"),
+     "    wf_group_add(group);\n    wf_group_add(group);\n", "    wf_group_add(group);\n", "group"),
+    ("a task of a group is claimed by both sides", "scheduler/submit.c", "mine = !(wf_fetch_or(&record->state, WF_RECORD_CLAIMED, WF_ACQ_REL) & WF_RECORD_CLAIMED);",
+     "mine = wf_fetch_or(&record->state, WF_RECORD_CLAIMED, WF_ACQ_REL) != 0;", "group"),
     ("a waiter leaves the table without its lock", "scheduler/waiters.c",
      "    struct shard *shard = shard_of(waiter->key);\n    pthread_mutex_lock(&shard->lock);\n    struct wf_waiter **link = &shard->first;\n"
      "    while (*link != waiter)\n        link = &(*link)->next;\n    *link = waiter->next;\n    pthread_mutex_unlock(&shard->lock);\n",
@@ -217,7 +217,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("-j", "--jobs", type=int, default=2)
-    parser.add_argument("-p", "--percent", type=int, default=30)
+    parser.add_argument("-p", "--percent", type=int, default=20)
     parser.add_argument("--all", action="store_true", help="try what is kept as well")
     parser.add_argument("regex", nargs="?", default="")
     options = parser.parse_intermixed_args()
