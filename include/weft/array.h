@@ -64,7 +64,7 @@ WEFT_API void *weft_array_local(const weft_array *array);
 /**
  * REPLICATED: copy the items from `items` into every node's copy, each by its own workers.
  *
- * @return WEFT_OK; WEFT_EINVAL: NULL or not a replicated array; WEFT_ECLOSED.
+ * @return WEFT_OK; WEFT_EINVAL: NULL or not a replicated array; WEFT_ENOMEM; WEFT_ECLOSED; WEFT_EAGAIN as weft_for().
  *
  * Threads: any, when nobody reads the array. Blocks: yes.
  */
@@ -73,7 +73,8 @@ WEFT_API weft_status weft_array_replicate(weft_array *array, const void *items);
 /**
  * Touch the pages of the array in parallel, each by a worker of the node it belongs to. Pages already present keep their content.
  *
- * Threads: any. Blocks: yes. Errors: WEFT_EINVAL, WEFT_ECLOSED.
+ * Threads: any. Blocks: yes. Errors: WEFT_EINVAL; WEFT_ENOMEM: the memory is not there, or not
+ * writable; WEFT_ECLOSED; WEFT_EAGAIN as weft_for().
  */
 WEFT_API weft_status weft_array_touch(weft_array *array);
 
@@ -81,7 +82,8 @@ WEFT_API weft_status weft_array_touch(weft_array *array);
  * Touch memory that weft did not allocate: [start, start + bytes) as items of item_bytes, partitioned like weft_for() with
  * FIRST_TOUCH. Content is kept. Pages that are present already stay where they are.
  *
- * Threads: any. Blocks: yes. Errors: WEFT_EINVAL, WEFT_ECLOSED.
+ * Threads: any. Blocks: yes. Errors: WEFT_EINVAL; WEFT_ENOMEM: the memory is not there, or not
+ * writable; WEFT_ECLOSED; WEFT_EAGAIN as weft_for().
  */
 WEFT_API weft_status weft_touch(weft_pool *pool, void *start, size_t bytes, size_t item_bytes);
 

@@ -31,9 +31,10 @@ typedef void (*weft_loop2_fn)(void *arg, weft_range2 tile);
 typedef void (*weft_loop3_fn)(void *arg, weft_range3 tile);
 
 typedef enum weft_schedule {
-    WEFT_SCHEDULE_STEAL = 0,      /**< planned like STATIC, then idle workers take half of what the nearest has left */
-    WEFT_SCHEDULE_STATIC = 1,     /**< every worker runs exactly its own part; waits for busy workers */
-    WEFT_SCHEDULE_FIRST_TOUCH = 2 /**< STATIC, with parts that begin on page boundaries; needs item_bytes */
+    WEFT_SCHEDULE_STEAL = 0,  /**< planned like STATIC, then idle workers take half of what the nearest has left */
+    WEFT_SCHEDULE_STATIC = 1, /**< every worker runs exactly its own part; waits for busy workers */
+    WEFT_SCHEDULE_FIRST_TOUCH =
+        2 /**< STATIC, with parts that begin on page boundaries where there are enough pages; needs item_bytes */
 } weft_schedule;
 
 /** What a loop came to. */
@@ -51,10 +52,12 @@ typedef struct weft_loop_report {
 typedef struct weft_for_options {
     size_t size; /**< sizeof this struct as the caller knows it */
     weft_schedule schedule;
-    size_t grain;             /**< iterations per call of the body at most (1D) or tiles per claim (2D, 3D); 0: automatic, about
+    size_t grain; /**< iterations per call of the body at most (1D) or tiles per claim (2D, 3D); 0: automatic, about
                                    2 us of work or more per call */
-    size_t align;             /**< parts begin at multiples of this many iterations; 0: 1 */
-    size_t item_bytes;        /**< FIRST_TOUCH: bytes of memory per iteration; parts begin on multiples of the page size */
+    size_t align; /**< parts begin at multiples of this many iterations; 0: 1 */
+    size_t
+        item_bytes; /**< FIRST_TOUCH: bytes of memory per iteration, of an array that begins on a page; parts begin on page boundaries,
+                                   unless that left a worker without any */
     size_t tile[3];           /**< 2D, 3D: edge of a tile in each dimension; 0: chosen */
     weft_loop_report *report; /**< [out] NULL: none */
 } weft_for_options;
@@ -67,11 +70,13 @@ typedef struct weft_for_options {
  * @param n        iterations, 0 to SIZE_MAX; with 0 the body is never called.
  * @param options  NULL: all defaults.
  * @return WEFT_OK: every iteration ran exactly once; WEFT_EINVAL: NULL pool or body, unusable option; WEFT_ECLOSED: the pool is
- *         being destroyed; WEFT_EAGAIN: a static loop inside too many others (64 at once). In an error nothing ran.
+ *         being destroyed; WEFT_EAGAIN: a static loop called from a task while 64 other loops run. In an error nothing ran.
  *
  * Threads: any, concurrently, also from inside tasks and loop bodies (nested). A caller that is a worker of the pool takes
  * part; another thread sleeps until the end. Blocks: yes. Orders: the caller's earlier writes are visible to the body, the
  * body's writes to the caller afterwards.
+ *
+ * A body may call loops of another pool; its worker sleeps meanwhile, so that pool must not call back into this one.
  *
  * STATIC and FIRST_TOUCH parts belong to one worker each, so a worker that waits inside a task serves its parts of other
  * tasks' static loops as well: do not hold a lock, which such a body takes, across a wait.
@@ -80,7 +85,8 @@ WEFT_API weft_status weft_for(weft_pool *pool, size_t n, weft_loop_fn body, void
 
 /**
  * Run body over the rectangle [0, n0) x [0, n1), tile by tile. n0 * n1 may exceed SIZE_MAX as long as the number of tiles does
- * not. Errors, threads, order: as weft_for(); also WEFT_EINVAL when there would be more than SIZE_MAX tiles.
+ * not. Schedules: STEAL and STATIC (to touch a matrix first, run weft_for() over its rows). Errors, threads, order: as
+ * weft_for(); also WEFT_EINVAL for FIRST_TOUCH, align, item_bytes, and more than SIZE_MAX tiles.
  */
 WEFT_API weft_status weft_for_2d(weft_pool *pool, size_t n0, size_t n1, weft_loop2_fn body, void *arg,
                                  const weft_for_options *options);

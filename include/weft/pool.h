@@ -34,7 +34,7 @@ typedef struct weft_pool_options {
     unsigned reserved_cores; /**< as in weft_plan_options */
     const char *nodes;       /**< as in weft_plan_options */
     bool smt;                /**< as in weft_plan_options */
-    bool strict;             /**< fail with WEFT_ESTRICT where the machine grants less than was asked, instead of degrading */
+    bool strict; /**< fail with WEFT_ESTRICT where workers cannot be bound, or (with several nodes) memory policies are refused */
     weft_pin pin;
     uint32_t spin_us;   /**< how long an idle worker looks for work before it sleeps, microseconds; 0: $WEFT_SPIN_US, else 50,
                              and none under a CPU quota or with more workers than CPUs. WEFT_SPIN_NONE: none */
@@ -58,12 +58,24 @@ typedef struct weft_pool_options {
 WEFT_API weft_status weft_pool_create(weft_pool **pool, const weft_pool_options *options);
 
 /**
- * Stop a pool (in a child of fork(), only release its memory): refuses new work, runs all that was accepted, ends the workers and
- * releases everything.
+ * Close a pool: from now on it refuses new work with WEFT_ECLOSED; then wait until all that was accepted has run. A program whose
+ * other threads may still call the pool closes it, sees these threads off, and then destroys it.
+ *
+ * @return WEFT_OK, also when it is closed already; WEFT_EINVAL: NULL; WEFT_EDEADLK: called from one of the pool's own workers;
+ *         WEFT_EFORK.
+ *
+ * Threads: any thread outside the pool, several at once. Blocks: until the accepted work is done.
+ */
+WEFT_API weft_status weft_pool_close(weft_pool *pool);
+
+/**
+ * Stop a pool: close it (weft_pool_close()), end the workers and release everything. In a child of fork() it only releases the
+ * memory. Destroy the pool's groups and arrays before.
  *
  * @return WEFT_OK, also for NULL; WEFT_EDEADLK: called from one of the pool's own workers (nothing happens).
  *
- * Threads: any thread outside the pool, once. Blocks: until the accepted work is done.
+ * Threads: any thread outside the pool, once; no call on the pool by another thread outside may overlap with it or follow it (its
+ * own tasks may make any call meanwhile). Blocks: until the accepted work is done.
  */
 WEFT_API weft_status weft_pool_destroy(weft_pool *pool);
 

@@ -46,7 +46,7 @@ WEFT_API weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, co
  *
  * @return WEFT_OK; WEFT_EINVAL: fn is NULL or the caller is not a worker.
  *
- * Threads: workers. Blocks: no (runs fn inline when the deque is full). Orders: the caller's earlier writes are visible to it.
+ * Threads: workers. Blocks: no, but it runs fn inline when the deque is full. Orders: the caller's earlier writes are visible to it.
  */
 WEFT_API weft_status weft_spawn(weft_task_fn fn, void *arg);
 

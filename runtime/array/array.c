@@ -115,11 +115,15 @@ weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, siz
     weft_array *made = new_array(pool, n, item_bytes, &known);
     if (!made)
         return wf_fail(WEFT_ENOMEM, "no memory for the tables of an array");
+    struct wf_detail before;
+    wf_detail_keep(&before);
     status = furnish(made);
-    if (status == WEFT_OK)
+    if (status == WEFT_OK) {
+        wf_detail_restore(&before); /* what was refused on the way is the array's reason */
         *array = made;
-    else
+    } else {
         weft_array_destroy(made);
+    }
     return status;
 }
 

@@ -71,6 +71,8 @@ static void add_page(void *arg, size_t page, int node) {
 /* Ask for the pages of each copy. A kernel that refuses leaves the extents empty: all items are unknown. */
 static void ask(struct survey *survey) {
     const weft_array *array = survey->array;
+    struct wf_detail before;
+    wf_detail_keep(&before);
     for (unsigned copy = 0; array->this_system && copy < array->copies; copy++) {
         struct extents *extents = &survey->copies[copy];
         const struct wf_area *area = &array->areas[copy];
@@ -80,6 +82,7 @@ static void ask(struct survey *survey) {
         if (status != WEFT_OK || extents->failed)
             extents->count = 0;
     }
+    wf_detail_restore(&before);
 }
 
 /* The extent that holds an item: the last that does not begin after it. There is at least one, and the first begins at 0. */

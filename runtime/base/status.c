@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char detail[512];
+static _Thread_local char detail[sizeof(((struct wf_detail *)0)->text)];
 
 const char *weft_status_name(weft_status status) {
     static const char *const names[] = {"WEFT_OK",        "WEFT_EINVAL",  "WEFT_ENOMEM",  "WEFT_EAGAIN",
@@ -27,6 +27,14 @@ weft_status wf_fail(weft_status status, const char *format, ...) {
     va_end(args);
     memcpy(detail, text, strlen(text) + 1);
     return status;
+}
+
+void wf_detail_keep(struct wf_detail *kept) {
+    memcpy(kept->text, detail, sizeof kept->text);
+}
+
+void wf_detail_restore(const struct wf_detail *kept) {
+    memcpy(detail, kept->text, sizeof kept->text);
 }
 
 weft_status wf_options_copy(void *known, size_t known_bytes, const void *given, const char *type_name) {

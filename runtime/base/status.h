@@ -13,6 +13,13 @@
 /* Set the calling thread's detail text and return status. */
 WF_COLD WF_PRINTF(2, 3) weft_status wf_fail(weft_status status, const char *format, ...);
 
+/* The calling thread's text, kept by a call that succeeds although something inside it failed. */
+struct wf_detail {
+    char text[512];
+};
+void wf_detail_keep(struct wf_detail *kept);
+void wf_detail_restore(const struct wf_detail *kept);
+
 /*
  * Copy a caller's options struct over *known, which holds the defaults. A smaller (older) struct leaves the tail at its
  * defaults; a larger (newer) one is refused unless its unknown tail is all zero. `given` may be NULL.

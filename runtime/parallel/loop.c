@@ -20,7 +20,7 @@
 #define JOB_WAITING 2u
 
 struct loop_job {
-    size_t n;             /* I while live, as all down to `group` */
+    size_t n;             /* I while live, as all down to `parent` */
     size_t align, unit;   /* iterations; unit is a multiple of align */
     size_t grain;         /* 0: automatic */
     const size_t *bounds; /* the caller's; read only by holders of unfinished iterations */
@@ -28,7 +28,7 @@ struct loop_job {
     bool is_static;
     weft_loop_fn body;
     void *arg;
-    weft_group *group;
+    const struct wf_frame *parent;           /* the caller's task, which waits for the loop */
     struct wf_signal *waiter;                /* the caller's */
     WF_LINE_ALIGNED wf_atomic_u64 remaining; /* A: iterations that have not ended */
     wf_atomic_u32 done;                      /* A: JOB_DONE set by the last worker, JOB_WAITING by the caller */
@@ -128,7 +128,7 @@ static void run_units(struct visit *visit, struct wf_units units) {
     size_t begin = part_first(job, units.part), end = part_first(job, units.part + 1);
     size_t first = begin + units.lo * job->unit;
     size_t last = units.hi - units.lo <= (end - first) / job->unit ? first + (units.hi - units.lo) * job->unit : end;
-    size_t most = job->grain && !job->is_static ? job->grain : last - first;
+    size_t most = job->grain ? job->grain : last - first;
     uint64_t before = job->grain || job->is_static ? 0 : wf_now_ns();
     for (size_t at = first; at < last;) {
         size_t next = last - at > most ? at + most : last;
@@ -171,7 +171,7 @@ static void run_job(void *storage, unsigned slot, struct wf_worker *worker) {
     struct visit visit = {.job = job, .slot = slot, .worker = worker, .chunker = wf_chunker_start(job->grain, job->unit)};
     struct wf_frame frame;
     struct wf_units units;
-    wf_frame_enter(worker, &frame, job->group);
+    wf_frame_enter(worker, &frame, job->parent, NULL);
     frame.in_loop = true;
     do {
         while (claim_own(&visit, &units))
@@ -202,7 +202,7 @@ static void fill_job(struct loop_job *job, weft_pool *pool, const struct wf_loop
     job->is_static = request->schedule != WEFT_SCHEDULE_STEAL;
     job->body = request->body;
     job->arg = request->arg;
-    job->group = self ? self->frame->group : NULL;
+    job->parent = self ? self->frame : NULL;
     job->waiter = waiter;
     choose_unit(job);
     wf_store(&job->remaining, request->n, WF_RELAXED); /* this and what follows is released by the offer */

@@ -33,11 +33,20 @@ static size_t split_off(struct wf_worker *worker, struct split_job *job, size_t 
         return last;
     slot->run = run_half;
     slot->call.job = job;
-    slot->group = worker->frame->group;
+    slot->parent = worker->frame;
     slot->first = middle;
     slot->last = last;
     wf_spawned(worker);
     return middle;
+}
+
+/* The body has a frame of its own, above the halves that were split off: what it waits for is its own subtree only. */
+static void run_body(struct wf_worker *worker, const struct split_job *job, size_t first, size_t last) {
+    struct wf_frame frame;
+    wf_frame_enter(worker, &frame, worker->frame, NULL);
+    frame.in_loop = true;
+    job->body(job->arg, (weft_range){first, last});
+    wf_frame_leave(worker, &frame);
 }
 
 static void run_range(struct wf_worker *worker, struct split_job *job, size_t first, size_t last) {
@@ -49,9 +58,10 @@ static void run_range(struct wf_worker *worker, struct split_job *job, size_t fi
             last = split_off(worker, job, first, last);
         size_t left = (last - first) / job->align + 1;
         size_t take = wf_chunker_take(&chunker, left > UINT32_MAX ? UINT32_MAX : (uint32_t)left) * job->align;
+        take = chunker.fixed && job->grain < take ? job->grain : take;
         size_t next = last - first > take ? first + take : last;
         uint64_t before = chunker.fixed ? 0 : wf_now_ns();
-        job->body(job->arg, (weft_range){first, next});
+        run_body(worker, job, first, next);
         if (before)
             wf_chunker_learn(&chunker, wf_now_ns() - before);
         chunks++;
@@ -80,7 +90,7 @@ void wf_loop_split(struct wf_worker *worker, const struct wf_loop_request *reque
                             .align = request->align ? request->align : 1,
                             .node = worker->node};
     struct wf_frame frame;
-    wf_frame_enter(worker, &frame, worker->frame->group);
+    wf_frame_enter(worker, &frame, worker->frame, NULL);
     frame.in_loop = true;
     run_range(worker, &job, 0, request->n);
     wf_frame_leave(worker, &frame);

@@ -35,6 +35,9 @@ static void run_tiles(void *arg, weft_range range) {
 /* Cut every dimension; false: more than SIZE_MAX tiles. */
 static bool cut(struct tiling *tiling, const size_t *edges, size_t *tiles) {
     *tiles = 1;
+    for (unsigned d = 0; d < tiling->dimensions; d++)
+        if (!tiling->n[d])
+            *tiles = 0; /* whatever the other dimensions hold */
     for (unsigned d = 0; d < tiling->dimensions; d++) {
         tiling->edge[d] = edges[d] ? edges[d] : default_tile[tiling->dimensions][d];
         tiling->count[d] = tiling->n[d] / tiling->edge[d] + (tiling->n[d] % tiling->edge[d] != 0);

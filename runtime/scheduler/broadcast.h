@@ -21,7 +21,9 @@
 #include "base/compiler.h"
 #include "weft/pool.h"
 
+#ifndef WF_BROADCASTS /* a test may want few */
 #define WF_BROADCASTS 64u
+#endif
 #define WF_BROADCAST_JOB_BYTES 448u
 
 struct wf_worker;

@@ -8,12 +8,12 @@
  * thief reads a slot only after its compare-exchange won, so there is no window in which owner and thief both hold a slot.
  * The private part costs no atomics. Thieves ask for more by `request`, which the owner polls at spawn and sync.
  *
- *   edge                      who     operation on word                              order and partner
- *   publish                   owner   fetch_add(split)                               seq_cst: slots before, then the look at
- * sleepers steal                     thief   cas(tail + 1)                                  acquire: publish reclaim newest half
- * owner   cas(split - k)                                 relaxed: the owner wrote these slots itself reset after a join owner
- * store, only while tail == split                relaxed: no cas can succeed on an empty word new epoch                 owner
- * fetch_add(epoch)                               relaxed: the thief's name on the slot releases it
+ *   edge                  who     operation on word                        order and partner
+ *   publish               owner   fetch_add(split)                         seq_cst: slots before; then the look at sleepers
+ *   steal                 thief   cas(tail + 1)                            acquire: publish
+ *   reclaim newest half   owner   cas(split - k)                           relaxed: the owner wrote these slots itself
+ *   reset after a join    owner   store, only while tail == split          relaxed: no cas can succeed on an empty word
+ *   new epoch             owner   fetch_add(epoch)                         relaxed: the thief's name on the slot releases it
  *
  * Invariant: tail <= split <= head, and if the newest slot is stolen then all older ones are (thieves take the oldest). So an
  * owner that waits for a stolen slot has nothing public or private, and what it publishes while it waits belongs to the task

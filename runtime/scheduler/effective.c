@@ -38,7 +38,8 @@ static void describe_workers(const weft_pool *pool, struct wf_effective_lines *l
 
 static void describe_binding(const weft_pool *pool, struct wf_effective_lines *lines) {
     set(lines, PIN, ASKED, "%s", wf_pin_name(pool->settings.pin_asked));
-    set(lines, PIN, GOT, "%s", wf_pin_name(pool->settings.pin));
+    bool bound = weft_plan_get_limits(pool->plan)->this_system;
+    set(lines, PIN, GOT, "%s", wf_pin_name(bound ? pool->settings.pin : WEFT_PIN_NONE));
     set(lines, PIN, REASON, "%s", pool->settings.pin_reason);
     set(lines, BINDING, ASKED, "every worker");
     if (!weft_plan_get_limits(pool->plan)->this_system) {

@@ -19,32 +19,41 @@ weft_status weft_group_create(weft_group **out, weft_pool *pool) {
     return WEFT_OK;
 }
 
-/* L: forget the oldest listed task. */
-static void unlist_first(weft_group *group) {
-    struct wf_task_record *record = group->first;
-    group->first = record->group_next;
-    if (!group->first)
-        group->last = NULL;
-    wf_record_drop(record);
+/* L: take a record out of the list. */
+static void unlink_record(weft_group *group, struct wf_task_record *record) {
+    *(record->group_prev ? &record->group_prev->group_next : &group->first) = record->group_next;
+    *(record->group_next ? &record->group_next->group_prev : &group->last) = record->group_prev;
+    record->group_next = record->group_prev = NULL;
 }
 
-/* L: drop listed tasks that somebody has begun. */
-static void drop_claimed(weft_group *group) {
-    while (group->first && wf_load(&group->first->claimed, WF_RELAXED)) /* a late look keeps it a little longer */
-        unlist_first(group);
+/* L */
+static bool is_listed(const weft_group *group, const struct wf_task_record *record) {
+    return group->first == record || record->group_prev;
 }
 
 void wf_group_list(struct weft_group *group, struct wf_task_record *record) {
     pthread_mutex_lock(&group->lock);
-    drop_claimed(group);
-    if (group->last)
-        group->last->group_next = record;
-    else
-        group->first = record;
-    group->last = record;
+    bool begun = wf_load(&record->state, WF_ACQUIRE) & WF_RECORD_CLAIMED; /* wf_group_unlist() comes after or found nothing */
+    if (!begun) {
+        record->group_prev = group->last;
+        *(group->last ? &group->last->group_next : &group->first) = record;
+        group->last = record;
+    }
     pthread_mutex_unlock(&group->lock);
-    if (wf_load(&group->state, WF_SEQ_CST) & WF_GROUP_SLEEPER)
+    if (begun)
+        wf_record_drop(record);
+    else if (wf_load(&group->state, WF_SEQ_CST) & WF_GROUP_SLEEPER)
         wf_waiters_wake(group);
+}
+
+void wf_group_unlist(struct weft_group *group, struct wf_task_record *record) {
+    pthread_mutex_lock(&group->lock);
+    bool listed = is_listed(group, record);
+    if (listed)
+        unlink_record(group, record);
+    pthread_mutex_unlock(&group->lock);
+    if (listed)
+        wf_record_drop(record); /* the list's hold; else the lister gives it up */
 }
 
 void wf_group_end(struct weft_group *group) {
@@ -52,35 +61,12 @@ void wf_group_end(struct weft_group *group) {
         wf_waiters_wake(group); /* by address: the group may be gone */
 }
 
-static void run_in_group(struct wf_worker *worker, struct wf_slot *slot) {
-    weft_group *group = slot->group;
-    slot->call.fn(slot->arg);
-    wf_sync_to(worker, worker->frame->base);
-    wf_group_end(group);
-}
-
-static weft_status spawn_on(struct wf_worker *worker, weft_group *group, weft_task_fn fn, void *arg) {
-    struct wf_slot *slot = wf_spawn_slot(worker);
-    if (WF_UNLIKELY(!slot)) {
-        wf_count(&worker->counters.overflows, 1);
-        wf_run_call(worker, fn, arg, group);
-        return WEFT_OK;
-    }
-    wf_group_add(group);
-    slot->run = run_in_group;
-    slot->call.fn = fn;
-    slot->arg = arg;
-    slot->group = group;
-    wf_spawned(worker);
-    return WEFT_OK;
-}
-
 weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *arg) {
     if (!group || !fn)
         return wf_fail(WEFT_EINVAL, "weft_group_spawn() needs a group and a function, got NULL");
     struct wf_worker *worker = wf_self_in(group->pool);
     if (worker && worker->frame)
-        return spawn_on(worker, group, fn, arg);
+        return wf_submit_inside(worker, fn, arg, group);
     return weft_submit(group->pool, fn, arg, &(weft_submit_options){WEFT_SUBMIT_OPTIONS_INIT, .group = group});
 }
 
@@ -89,18 +75,20 @@ static bool group_ready(void *what) {
     return wf_load(&group->state, WF_ACQUIRE) < WF_GROUP_ONE; /* pairs with wf_group_end() */
 }
 
-/* Run the oldest listed task that nobody has begun. */
-static bool group_help(struct wf_worker *worker, void *what) {
-    weft_group *group = what;
+/* Claim the newest listed task that nobody has begun: what was added last is nearest in the caches. */
+static struct wf_task_record *claim_listed(weft_group *group) {
     pthread_mutex_lock(&group->lock);
-    drop_claimed(group);
-    struct wf_task_record *record = group->first;
-    if (record) { /* take over the list's hold */
-        group->first = record->group_next;
-        if (!group->first)
-            group->last = NULL;
-    }
+    struct wf_task_record *record = group->last;
+    while (record && (wf_fetch_or(&record->state, WF_RECORD_CLAIMED, WF_ACQ_REL) & WF_RECORD_CLAIMED))
+        record = record->group_prev; /* the side of the queue has it and waits for the lock */
+    if (record)
+        unlink_record(group, record);
     pthread_mutex_unlock(&group->lock);
+    return record;
+}
+
+static bool group_help(struct wf_worker *worker, weft_group *group) {
+    struct wf_task_record *record = claim_listed(group);
     if (!record)
         return false;
     wf_record_run(worker, record);
@@ -150,8 +138,9 @@ static void wait_outside(weft_group *group) {
     wf_waiters_remove(&waiter);
 }
 
+/* Whether the running task, or one that waits for it, counts in the group. */
 static bool inside(const struct wf_worker *worker, const weft_group *group) {
-    for (const struct wf_frame *frame = worker->frame; frame; frame = frame->outer)
+    for (const struct wf_frame *frame = worker->frame; frame; frame = frame->parent)
         if (frame->group == group)
             return true;
     return false;
@@ -172,9 +161,6 @@ weft_status weft_group_wait(weft_group *group) {
         wait_outside(group);
     uint64_t idle = WF_GROUP_SLEEPER; /* nobody is left to wake; a new sleeper sets it again */
     wf_cas(&group->state, &idle, 0, WF_RELAXED, WF_RELAXED);
-    pthread_mutex_lock(&group->lock);
-    drop_claimed(group);
-    pthread_mutex_unlock(&group->lock);
     return WEFT_OK;
 }
 
@@ -184,8 +170,6 @@ weft_status weft_group_destroy(weft_group *group) {
     if (!group_ready(group))
         return wf_fail(WEFT_EINVAL, "%llu tasks of the group have not ended: wait for it first",
                        (unsigned long long)(wf_load(&group->state, WF_RELAXED) / WF_GROUP_ONE));
-    while (group->first)
-        unlist_first(group);
     pthread_mutex_destroy(&group->lock);
     free(group);
     return WEFT_OK;

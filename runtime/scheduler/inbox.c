@@ -9,7 +9,7 @@ void wf_inbox_init(struct wf_inbox *inbox) {
 
 void wf_inbox_put(struct wf_inbox *inbox, struct wf_task_record *record, uint32_t holders) {
     cds_wfcq_node_init(&record->link);
-    wf_store(&record->holders, holders, WF_RELEASE); /* pairs with the load in wf_inbox_take() */
+    wf_store(&record->state, holders * WF_RECORD_HOLDER, WF_RELEASE); /* pairs with the load in wf_inbox_take() */
     cds_wfcq_enqueue(&inbox->head, &inbox->tail, &record->link);
     wf_fetch_add(&inbox->count, 1, WF_SEQ_CST);
 }
@@ -23,7 +23,7 @@ unsigned wf_inbox_take(struct wf_inbox *inbox, struct wf_task_record **records, 
         if (!node || node == CDS_WFCQ_WOULDBLOCK)
             break;
         struct wf_task_record *record = WF_CONTAINER_OF(node, struct wf_task_record, link);
-        (void)wf_load(&record->holders, WF_ACQUIRE); /* pairs with the store in wf_inbox_put() */
+        (void)wf_load(&record->state, WF_ACQUIRE); /* pairs with the store in wf_inbox_put() */
         records[taken++] = record;
     }
     wf_store(&inbox->taking, 0, WF_RELEASE); /* pairs with the exchange above */

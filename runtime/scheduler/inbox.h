@@ -7,7 +7,7 @@
  * queue's length for the moment between the two steps, never for longer.
  *
  * liburcu's code is not compiled with us, so a race detector cannot see its barriers: the hand-over is also an edge on the
- * record itself, `holders` stored with release before the enqueue and loaded with acquire after the dequeue.
+ * record itself, `state` stored with release before the enqueue and loaded with acquire after the dequeue.
  */
 #ifndef WF_SCHEDULER_INBOX_H
 #define WF_SCHEDULER_INBOX_H
@@ -22,21 +22,27 @@
 
 struct wf_record_pool;
 
+#define WF_RECORD_CLAIMED 1u /* somebody runs it, or has */
+#define WF_RECORD_HOLDER 2u  /* one side that still points to it; the last frees it */
+
+/* Counts as work inside the pool (wf_pool_enter()) and not as accepted from outside on a node. */
+#define WF_NODE_INSIDE UINT32_MAX
+
 /*
- * One submitted task. Written by the submitter before it is enqueued. A record with a group is reachable from two sides,
- * the inbox and the group's list; `claimed` decides who runs it, `holders` who frees it.
+ * One task that lies in an inbox, a ready queue or a group's list: one cache line, written by the submitter before it can be
+ * found.
  */
 struct wf_task_record {
     struct cds_wfcq_node link;
     weft_task_fn fn;
     void *arg;
-    weft_group *group;
-    struct wf_task_record *group_next; /* L: the group's lock */
-    struct wf_record_pool *origin;     /* I: where it goes back to */
-    unsigned node;                     /* I: whose inbox it is put in and whose outstanding work it counts as */
-    wf_atomic_u32 claimed;             /* A: exchanged to 1 by the one who runs it */
-    wf_atomic_u32 holders;             /* A: sides that still point to it */
+    weft_group *group;                              /* NULL: none */
+    struct wf_task_record *group_next, *group_prev; /* L: the group's lock */
+    struct wf_record_pool *origin;                  /* I: where it goes back to */
+    uint32_t node;                                  /* I: whose accepted work it counts as, or WF_NODE_INSIDE */
+    wf_atomic_u32 state;                            /* A: holders and CLAIMED */
 };
+_Static_assert(sizeof(struct wf_task_record) == WF_LINE, "a record is one cache line");
 
 struct wf_inbox {
     WF_LINE_ALIGNED struct cds_wfcq_tail tail;   /* submitters */
@@ -47,7 +53,7 @@ struct wf_inbox {
 
 void wf_inbox_init(struct wf_inbox *inbox);
 
-/* Any thread. Everything in the record but `holders` is written; `holders` is the number of sides it is given to. */
+/* Any thread. Everything in the record but `state` is written; `holders` is the number of sides it is given to. */
 void wf_inbox_put(struct wf_inbox *inbox, struct wf_task_record *record, uint32_t holders);
 
 /* Any worker: up to `max` tasks in order; 0 when it is empty or another worker is taking. */

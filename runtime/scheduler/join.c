@@ -5,15 +5,21 @@
 #include "base/status.h"
 #include "scheduler/search.h"
 
-/* A publisher wakes at most once in this time for spawns: a wake costs it 6 to 8 us. */
-#define WAKE_INTERVAL_NS 50000u
+/* The owner of the slot that runs here sleeps until it is done: what is public here is its subtree, so let it help. */
+static bool owner_sleeps(const struct wf_worker *worker) {
+    return worker->serving && (wf_load(&worker->serving->state, WF_SEQ_CST) & WF_SLOT_WAITING);
+}
 
-/* The owner of the slot that runs here sleeps until it is done: what was published now is its subtree, so let it help. */
-static bool hint_waiting_owner(struct wf_worker *worker) {
-    if (!worker->serving || !(wf_load(&worker->serving->state, WF_SEQ_CST) & WF_SLOT_WAITING))
-        return false;
-    wf_signal_set(&worker->pool->workers[worker->serving_owner]->signal, WF_SIGNAL_HINT);
-    return true;
+/* Tasks have become public: wake the nearest sleeper, else the owner that waits for them, unless somebody searches. That one
+ * counts from its wake until it has found work or given up, so this does not wake a crowd. */
+static void offer_public(struct wf_worker *worker) {
+    weft_pool *pool = worker->pool;
+    if (wf_load(&pool->parking.searching, WF_SEQ_CST))
+        return;
+    if (wf_park_anybody(&pool->parking, pool->worker_count))
+        wf_pool_offer(pool, worker->node);
+    else if (owner_sleeps(worker))
+        wf_signal_set(&pool->workers[worker->serving_owner]->signal, WF_SIGNAL_HINT);
 }
 
 /*
@@ -22,22 +28,12 @@ static bool hint_waiting_owner(struct wf_worker *worker) {
  */
 void wf_answer_request(struct wf_worker *worker) {
     weft_pool *pool = worker->pool;
-    wf_deque_publish(&worker->deque);
+    bool published = wf_deque_publish(&worker->deque);
     wf_exchange(&worker->deque.request, 0, WF_SEQ_CST);
-    bool searching = wf_load(&pool->parking.searching, WF_SEQ_CST) != 0;
-    bool asleep = wf_park_anybody(&pool->parking, pool->worker_count);
-    bool waiting = worker->serving && (wf_load(&worker->serving->state, WF_SEQ_CST) & WF_SLOT_WAITING);
-    if (!searching && (asleep || waiting)) {
-        uint64_t now = wf_now_ns();
-        if (now >= worker->next_wake_ns) {
-            worker->next_wake_ns = now + WAKE_INTERVAL_NS;
-            if (asleep)
-                wf_pool_offer(pool, worker->node);
-            else
-                hint_waiting_owner(worker);
-        }
-    }
-    if (searching || asleep || waiting)
+    if (published)
+        offer_public(worker);
+    if (wf_load(&pool->parking.searching, WF_SEQ_CST) || wf_park_anybody(&pool->parking, pool->worker_count) ||
+        owner_sleeps(worker))
         wf_deque_ask(&worker->deque);
 }
 
@@ -49,15 +45,15 @@ void wf_frame_leave(struct wf_worker *worker, struct wf_frame *frame) {
 
 void wf_run_slot(struct wf_worker *worker, struct wf_slot *slot) {
     struct wf_frame frame;
-    wf_frame_enter(worker, &frame, slot->group);
+    wf_frame_enter(worker, &frame, slot->parent, NULL);
     wf_count(&worker->counters.tasks, 1);
     slot->run(worker, slot);
     wf_frame_leave(worker, &frame);
 }
 
-void wf_run_call(struct wf_worker *worker, weft_task_fn fn, void *arg, weft_group *group) {
+void wf_run_call(struct wf_worker *worker, weft_task_fn fn, void *arg, const struct wf_frame *parent, const weft_group *group) {
     struct wf_frame frame;
-    wf_frame_enter(worker, &frame, group);
+    wf_frame_enter(worker, &frame, parent, group);
     wf_count(&worker->counters.tasks, 1);
     fn(arg);
     wf_frame_leave(worker, &frame);
@@ -94,7 +90,7 @@ static void sleep_for(struct wf_worker *worker, const struct wf_wait *wait) {
 
 void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
     if (wf_deque_publish(&worker->deque)) /* nothing hides behind a worker that waits */
-        wf_pool_offer(worker->pool, worker->node);
+        offer_public(worker);
     uint64_t deadline = 0;
     while (!wait->ready(wait->what)) {
         if (wait->help(worker, wait->what) || serve_static(worker)) {
@@ -143,7 +139,7 @@ static bool slot_help(struct wf_worker *worker, void *what) {
 static bool slot_announce(struct wf_worker *worker, void *what) {
     (void)worker;
     struct wf_slot *slot = what;
-    /* seq_cst: the thief looks at WAITING after it published (hint_waiting_owner); acquire: it may be done */
+    /* seq_cst: the thief looks at WAITING after it published (owner_sleeps); acquire: it may be done */
     return wf_fetch_or(&slot->state, WF_SLOT_WAITING, WF_SEQ_CST) & WF_SLOT_DONE;
 }
 
@@ -183,13 +179,13 @@ weft_status weft_spawn(weft_task_fn fn, void *arg) {
     struct wf_slot *slot = wf_spawn_slot(worker);
     if (WF_UNLIKELY(!slot)) {
         wf_count(&worker->counters.overflows, 1);
-        wf_run_call(worker, fn, arg, worker->frame->group);
+        wf_run_call(worker, fn, arg, worker->frame, NULL);
         return WEFT_OK;
     }
     slot->run = run_plain;
     slot->call.fn = fn;
     slot->arg = arg;
-    slot->group = worker->frame->group;
+    slot->parent = worker->frame;
     wf_spawned(worker);
     return WEFT_OK;
 }

@@ -23,8 +23,9 @@ static inline void wf_spawned(struct wf_worker *worker) {
 }
 
 /* A frame around user code that may spawn: begins here, ends with an implicit sync. */
-static inline void wf_frame_enter(struct wf_worker *worker, struct wf_frame *frame, weft_group *group) {
-    *frame = (struct wf_frame){.outer = worker->frame, .group = group, .base = worker->deque.head};
+static inline void wf_frame_enter(struct wf_worker *worker, struct wf_frame *frame, const struct wf_frame *parent,
+                                  const weft_group *group) {
+    *frame = (struct wf_frame){.outer = worker->frame, .parent = parent, .group = group, .base = worker->deque.head};
     worker->frame = frame;
 }
 void wf_frame_leave(struct wf_worker *worker, struct wf_frame *frame);
@@ -33,7 +34,7 @@ void wf_frame_leave(struct wf_worker *worker, struct wf_frame *frame);
 void wf_run_slot(struct wf_worker *worker, struct wf_slot *slot);
 
 /* Run a function in a frame of its own, with an implicit sync at its end. */
-void wf_run_call(struct wf_worker *worker, weft_task_fn fn, void *arg, weft_group *group);
+void wf_run_call(struct wf_worker *worker, weft_task_fn fn, void *arg, const struct wf_frame *parent, const weft_group *group);
 
 /* Wait until the deque is down to `base` slots. */
 void wf_sync_to(struct wf_worker *worker, uint32_t base);

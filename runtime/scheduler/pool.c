@@ -33,27 +33,32 @@ weft_status wf_pool_check(const weft_pool *pool) {
 }
 
 /* Attributes of worker `id`: its mask is set before it runs, all signals are blocked, a guard page lies below its stack. */
-static weft_status prepare_attributes(weft_pool *pool, unsigned id, bool bind, pthread_attr_t *attributes) {
-    pthread_attr_init(attributes);
+static int fill_attributes(const weft_pool *pool, const struct wf_cpu_mask *mask, pthread_attr_t *attributes) {
     sigset_t all;
     sigfillset(&all);
-    pthread_attr_setsigmask_np(attributes, &all);
-    int error = pool->settings.stack_bytes ? pthread_attr_setstacksize(attributes, pool->settings.stack_bytes) : 0;
-    if (error) {
-        pthread_attr_destroy(attributes);
-        return wf_fail(WEFT_EINVAL, "a stack of %zu bytes was refused: %s", pool->settings.stack_bytes, strerror(error));
-    }
-    if (!bind)
-        return WEFT_OK;
-    struct wf_cpu_mask mask;
-    weft_status status = wf_plan_cpu_mask(pool->plan, id, pool->settings.pin, &mask);
-    if (status) {
-        pthread_attr_destroy(attributes);
+    int error = pthread_attr_setsigmask_np(attributes, &all);
+    if (!error && pool->settings.stack_bytes)
+        error = pthread_attr_setstacksize(attributes, pool->settings.stack_bytes);
+    if (!error && mask)
+        error = pthread_attr_setaffinity_np(attributes, mask->bytes, mask->set);
+    return error;
+}
+
+static weft_status prepare_attributes(weft_pool *pool, unsigned id, bool bind, pthread_attr_t *attributes) {
+    struct wf_cpu_mask mask = {0};
+    weft_status status = bind ? wf_plan_cpu_mask(pool->plan, id, pool->settings.pin, &mask) : WEFT_OK;
+    if (status)
         return status;
-    }
-    pthread_attr_setaffinity_np(attributes, mask.bytes, mask.set);
-    wf_cpu_mask_release(&mask);
-    return WEFT_OK;
+    int error = pthread_attr_init(attributes);
+    if (!error && (error = fill_attributes(pool, bind ? &mask : NULL, attributes)))
+        pthread_attr_destroy(attributes);
+    if (bind)
+        wf_cpu_mask_release(&mask);
+    if (error == ENOMEM)
+        return wf_fail(WEFT_ENOMEM, "no memory for the attributes of worker %u", id);
+    return error ? wf_fail(WEFT_EINVAL, "the attributes of worker %u were refused: %s (stack of %zu bytes)", id, strerror(error),
+                           pool->settings.stack_bytes)
+                 : WEFT_OK;
 }
 
 static weft_status start_thread(weft_pool *pool, struct wf_worker_start *start, bool bind, int *error) {
@@ -152,7 +157,7 @@ static weft_status start_workers(weft_pool *pool) {
     let_go(pool, started);
     weft_status set_up = (weft_status)wf_load(&pool->start_status, WF_RELAXED);
     if (!status && set_up)
-        status = wf_fail(set_up, "a worker could not set itself up on its node: %s", weft_status_name(set_up));
+        status = wf_fail(set_up, "a worker could not set itself up on its node: %s", pool->start_detail);
     for (unsigned i = 0; status && i < started; i++)
         pthread_join(pool->threads[i], NULL);
     free(starts);
@@ -216,16 +221,49 @@ void wf_pool_release(weft_pool *pool, unsigned node) {
         wf_waiters_wake(home);
 }
 
-static void close_and_drain(struct wf_node *node) {
+void wf_pool_enter(weft_pool *pool) {
+    wf_fetch_add(&pool->inside, 1, WF_RELAXED); /* the caller's own task is counted and comes before its end */
+}
+
+void wf_pool_leave(weft_pool *pool) {
+    if (wf_fetch_sub(&pool->inside, 1, WF_ACQ_REL) == (WF_CLOSED | 1))
+        wf_waiters_wake(&pool->inside);
+}
+
+/* Set WF_CLOSED in a count, and wait until nothing else is left in it. */
+static void close_and_drain(wf_atomic_u32 *count, const void *key) {
     struct wf_signal signal = {0};
-    struct wf_waiter waiter = {.key = node, .signal = &signal};
+    struct wf_waiter waiter = {.key = key, .signal = &signal};
     wf_waiters_add(&waiter);
-    uint32_t left = wf_fetch_or(&node->outstanding, WF_CLOSED, WF_ACQ_REL);
+    uint32_t left = wf_fetch_or(count, WF_CLOSED, WF_ACQ_REL);
     while (left & ~WF_CLOSED) {
         wf_signal_take(&signal, WF_SIGNAL_HINT);
-        left = wf_load(&node->outstanding, WF_ACQUIRE);
+        left = wf_load(count, WF_ACQUIRE);
     }
     wf_waiters_remove(&waiter);
+}
+
+weft_status weft_pool_close(weft_pool *pool) {
+    if (!pool)
+        return wf_fail(WEFT_EINVAL, "weft_pool_close() needs a pool, got NULL");
+    weft_status status = wf_pool_check(pool);
+    if (status)
+        return status;
+    if (wf_self_in(pool))
+        return wf_fail(WEFT_EDEADLK, "weft_pool_close() was called on one of the pool's own workers: call it on another thread");
+    for (unsigned i = 0; i < pool->node_count; i++)
+        close_and_drain(&pool->nodes[i]->outstanding, pool->nodes[i]);
+    close_and_drain(&pool->inside, &pool->inside);
+    return WEFT_OK;
+}
+
+/* Let the workers of a closed pool end. */
+static void end_workers(weft_pool *pool) {
+    wf_store(&pool->stop, 1, WF_SEQ_CST); /* pairs with sleep_idle() */
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        wf_pool_wake(pool, i);
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        pthread_join(pool->threads[i], NULL);
 }
 
 weft_status weft_pool_destroy(weft_pool *pool) {
@@ -234,17 +272,12 @@ weft_status weft_pool_destroy(weft_pool *pool) {
     if (wf_self_in(pool))
         return wf_fail(WEFT_EDEADLK,
                        "weft_pool_destroy() was called on one of the pool's own workers: call it on another thread");
-    if (wf_pool_check(pool)) { /* only the memory is here */
+    if (pool->process != forks) { /* only the memory is here */
         release_pool(pool);
         return WEFT_OK;
     }
-    for (unsigned i = 0; i < pool->node_count; i++)
-        close_and_drain(pool->nodes[i]);
-    wf_store(&pool->stop, 1, WF_SEQ_CST); /* pairs with sleep_idle() */
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        wf_pool_wake(pool, i);
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        pthread_join(pool->threads[i], NULL);
+    weft_pool_close(pool);
+    end_workers(pool);
     if (pool->core_pinned)
         wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
     release_pool(pool);

@@ -32,10 +32,12 @@ struct weft_pool {
     struct wf_parking parking;
     struct wf_parking waiting; /* only its `parked` bits: workers asleep inside a task, for what they wait for */
     struct wf_broadcasts broadcasts;
+    WF_LINE_ALIGNED wf_atomic_u32 inside; /* A: work made by tasks, and WF_CLOSED; see wf_pool_enter() */
     WF_LINE_ALIGNED wf_atomic_u32 stop;   /* A: workers end when they find nothing */
     wf_atomic_u32 started;                /* A: workers that have reported */
     wf_atomic_u32 go;                     /* A: set by the creator when all have */
     wf_atomic_u32 start_status;           /* A: first failure of a starting worker */
+    char start_detail[256];               /* its text; written by that worker before it counts as started */
     wf_atomic_u32 memory_status;          /* A: first refusal of a memory binding */
     unsigned unbound_workers;             /* I: workers that could not be bound */
     int unbound_errno;                    /* I: why */
@@ -57,6 +59,13 @@ weft_status wf_pool_check(const weft_pool *pool);
 weft_status wf_pool_admit(weft_pool *pool, unsigned node);
 void wf_pool_release(weft_pool *pool, unsigned node);
 
+/*
+ * Count work that a running task makes and that may outlive the task. It is never refused; only work that is counted itself adds
+ * to it, so once all nodes are closed and drained it stays at zero when it gets there.
+ */
+void wf_pool_enter(weft_pool *pool);
+void wf_pool_leave(weft_pool *pool);
+
 /* Offer work near a node: wake the nearest sleeper unless somebody searches already. */
 void wf_pool_offer(weft_pool *pool, unsigned node);
 
@@ -66,16 +75,16 @@ bool wf_pool_wake(weft_pool *pool, unsigned worker);
 /* The node for work that names none: the calling worker's, else the one the caller runs on, else 0. */
 unsigned wf_pool_near(const weft_pool *pool);
 
-/* A record filled for a node whose admission the caller holds; NULL: no memory. */
-struct wf_task_record *wf_record_make(weft_pool *pool, unsigned node, weft_task_fn fn, void *arg, weft_group *group);
+/* A worker adds a task to a group from inside a task: it is never refused, and destroy waits for it. WEFT_ENOMEM. */
+weft_status wf_submit_inside(struct wf_worker *worker, weft_task_fn fn, void *arg, weft_group *group);
 
-/* Put a record where workers find it, and wake one. `holders`: 1, or 2 when its group lists it too. */
-void wf_record_submit(weft_pool *pool, struct wf_task_record *record, uint32_t holders);
+/* Run a record that the caller has claimed, or that no other side can claim, to its end. The caller keeps its hold. */
+void wf_record_run(struct wf_worker *worker, struct wf_task_record *record);
+
+/* A record that came out of an inbox or ready queue: run it unless its group's side has it, and give up the queue's hold. */
+void wf_record_run_queued(struct wf_worker *worker, struct wf_task_record *record);
 
 /* Give up one side's hold on a record; the last frees it. */
 void wf_record_drop(struct wf_task_record *record);
-
-/* Claim and run a record, unless the other side has claimed it; true if it ran. The caller keeps its hold. */
-bool wf_record_run(struct wf_worker *worker, struct wf_task_record *record);
 
 #endif

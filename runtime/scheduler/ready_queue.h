@@ -21,7 +21,9 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
+#ifndef WF_READY_CAPACITY /* a test may want few; a power of two, so that it divides 2^32 */
 #define WF_READY_CAPACITY 256u
+#endif
 
 struct wf_ready_queue {
     WF_LINE_ALIGNED wf_atomic_u32 first; /* A: takers */

@@ -110,14 +110,14 @@ bool wf_search(struct wf_worker *worker, struct wf_found *found) {
     return false;
 }
 
-bool wf_search_would_find(struct wf_worker *worker) {
+bool wf_search_would_find(struct wf_worker *worker, bool ask) {
     weft_pool *pool = worker->pool;
     bool work = wf_broadcast_any(worker, true);
     for (unsigned i = 0; i < pool->worker_count; i++) {
         struct wf_worker *other = pool->workers[i];
         if (wf_deque_word_has_work(wf_deque_look(&other->deque)) || wf_ready_queue_has_work(&other->ready))
             work = true;
-        else if (other != worker)
+        else if (ask && other != worker)
             wf_deque_ask(&other->deque);
     }
     for (unsigned i = 0; i < pool->node_count; i++)
@@ -148,8 +148,7 @@ void wf_run_found(struct wf_worker *worker, const struct wf_found *found) {
         wf_run_stolen(worker, found->slot, found->victim);
         break;
     case WF_FOUND_RECORD:
-        wf_record_run(worker, found->record);
-        wf_record_drop(found->record);
+        wf_record_run_queued(worker, found->record);
         break;
     case WF_FOUND_BROADCAST: {
         struct wf_broadcasts *broadcasts = &worker->pool->broadcasts;

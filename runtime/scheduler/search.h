@@ -24,8 +24,9 @@ bool wf_search_own(struct wf_worker *worker, struct wf_found *found);
 /* One search round of an idle worker, which counts as a searcher. False: nothing anywhere. */
 bool wf_search(struct wf_worker *worker, struct wf_found *found);
 
-/* Whether a search round would find something; sequentially consistent, and asks every victim to publish. */
-bool wf_search_would_find(struct wf_worker *worker);
+/* Whether a search round would find something; sequentially consistent. ask: leave a request with every victim that has nothing
+ * public, before sleep. */
+bool wf_search_would_find(struct wf_worker *worker, bool ask);
 
 /* Run what was found to its end. */
 void wf_run_found(struct wf_worker *worker, const struct wf_found *found);

@@ -10,6 +10,7 @@
 #include "base/compiler.h"
 #include "weft/task.h"
 
+struct wf_frame;
 struct wf_worker;
 struct wf_slot;
 
@@ -36,9 +37,9 @@ struct wf_slot {
         void *job;
     } call;
     void *arg;
-    weft_group *group;   /* innermost group the task counts in or was spawned under; NULL: none */
-    size_t first, last;  /* for runs that split an index range */
-    wf_atomic_u32 state; /* A: see above */
+    struct wf_frame *parent; /* the frame that spawned it, which waits for it before it ends */
+    size_t first, last;      /* for runs that split an index range */
+    wf_atomic_u32 state;     /* A: see above */
 };
 _Static_assert(sizeof(struct wf_slot) == WF_LINE, "a slot is one cache line");
 

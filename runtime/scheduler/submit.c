@@ -3,7 +3,8 @@
 #include "scheduler/group.h"
 #include "scheduler/join.h"
 
-struct wf_task_record *wf_record_make(weft_pool *pool, unsigned node, weft_task_fn fn, void *arg, weft_group *group) {
+/* A record, not counted as anybody's work yet. `node`: where it is to lie. NULL: no memory. */
+static struct wf_task_record *make_record(weft_pool *pool, unsigned node, weft_task_fn fn, void *arg, weft_group *group) {
     struct wf_worker *self = wf_self_in(pool);
     struct wf_node *home = pool->nodes[node];
     struct wf_record_pool *origin = self ? &self->records : &home->records;
@@ -20,19 +21,18 @@ struct wf_task_record *wf_record_make(weft_pool *pool, unsigned node, weft_task_
     record->fn = fn;
     record->arg = arg;
     record->group = group;
-    record->group_next = NULL;
+    record->group_next = record->group_prev = NULL;
     record->origin = origin;
     record->node = node;
-    wf_store(&record->claimed, 0, WF_RELAXED); /* handed over with `holders` */
     return record;
 }
 
-/* A worker keeps work for its own node in its own queue, where others steal it; all else goes through the inbox. */
-void wf_record_submit(weft_pool *pool, struct wf_task_record *record, uint32_t holders) {
+/* Put a record where workers find it, and wake one. A worker keeps work for its own node in its own queue, where others steal
+ * it; all else goes through the node's inbox. */
+static void hand_over(weft_pool *pool, struct wf_task_record *record, unsigned node, uint32_t holders) {
     struct wf_worker *self = wf_self_in(pool);
-    unsigned node = record->node; /* the record may be gone once it can be found */
     if (self && self->node == node && wf_ready_queue_room(&self->ready)) {
-        wf_store(&record->holders, holders, WF_RELEASE);
+        wf_store(&record->state, holders * WF_RECORD_HOLDER, WF_RELEASE);
         wf_ready_queue_put(&self->ready, record);
     } else {
         wf_inbox_put(&pool->nodes[node]->inbox, record, holders);
@@ -42,24 +42,36 @@ void wf_record_submit(weft_pool *pool, struct wf_task_record *record, uint32_t h
 
 void wf_record_drop(struct wf_task_record *record) {
     /* acq_rel: the other side's accesses come before the record's next life */
-    if (wf_fetch_sub(&record->holders, 1, WF_ACQ_REL) != 1)
+    if (wf_fetch_sub(&record->state, WF_RECORD_HOLDER, WF_ACQ_REL) >= 2 * WF_RECORD_HOLDER)
         return;
     struct wf_record_pool *origin = record->origin;
     wf_record_free(origin, record, wf_self && origin == &wf_self->records);
 }
 
-bool wf_record_run(struct wf_worker *worker, struct wf_task_record *record) {
-    if (record->group && wf_exchange(&record->claimed, 1, WF_ACQ_REL))
-        return false;
+void wf_record_run(struct wf_worker *worker, struct wf_task_record *record) {
     weft_group *group = record->group;
-    unsigned node = record->node;
+    uint32_t node = record->node;
     wf_deque_new_epoch(&worker->deque);
-    wf_run_call(worker, record->fn, record->arg, group);
+    wf_run_call(worker, record->fn, record->arg, NULL, group);
     wf_deque_new_epoch(&worker->deque);
     if (group)
         wf_group_end(group);
-    wf_pool_release(worker->pool, node);
-    return true;
+    if (node == WF_NODE_INSIDE)
+        wf_pool_leave(worker->pool);
+    else
+        wf_pool_release(worker->pool, node);
+}
+
+void wf_record_run_queued(struct wf_worker *worker, struct wf_task_record *record) {
+    bool mine = true;
+    if (record->group) {
+        mine = !(wf_fetch_or(&record->state, WF_RECORD_CLAIMED, WF_ACQ_REL) & WF_RECORD_CLAIMED);
+        if (mine)
+            wf_group_unlist(record->group, record);
+    }
+    if (mine)
+        wf_record_run(worker, record);
+    wf_record_drop(record);
 }
 
 static weft_status check_submit(weft_pool *pool, weft_task_fn fn, const weft_submit_options *options) {
@@ -77,6 +89,16 @@ static weft_status check_submit(weft_pool *pool, weft_task_fn fn, const weft_sub
     return WEFT_OK;
 }
 
+/* The call counts in the group until the task is listed, so that the group cannot end before. */
+static void submit_in_group(weft_pool *pool, struct wf_task_record *record, unsigned node) {
+    weft_group *group = record->group;
+    wf_group_add(group);
+    wf_group_add(group);
+    hand_over(pool, record, node, 2);
+    wf_group_list(group, record);
+    wf_group_end(group);
+}
+
 weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_submit_options *options) {
     weft_submit_options known = {WEFT_SUBMIT_OPTIONS_INIT};
     weft_status status = wf_options_copy(&known, sizeof known, options, "weft_submit_options");
@@ -85,19 +107,24 @@ weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_
     unsigned node = known.placed ? known.node : wf_pool_near(pool);
     if ((status = wf_pool_admit(pool, node)))
         return status;
-    struct wf_task_record *record = wf_record_make(pool, node, fn, arg, known.group);
+    struct wf_task_record *record = make_record(pool, node, fn, arg, known.group);
     if (!record) {
         wf_pool_release(pool, node);
         return wf_fail(WEFT_ENOMEM, "no memory for one more submitted task on node %u", node);
     }
-    if (!known.group) {
-        wf_record_submit(pool, record, 1);
-        return WEFT_OK;
-    }
-    wf_group_add(known.group);
-    wf_group_add(known.group); /* this call's own: the group cannot end before the task is listed */
-    wf_record_submit(pool, record, 2);
-    wf_group_list(known.group, record);
-    wf_group_end(known.group);
+    if (known.group)
+        submit_in_group(pool, record, node);
+    else
+        hand_over(pool, record, node, 1);
+    return WEFT_OK;
+}
+
+weft_status wf_submit_inside(struct wf_worker *worker, weft_task_fn fn, void *arg, weft_group *group) {
+    struct wf_task_record *record = make_record(worker->pool, worker->node, fn, arg, group);
+    if (!record)
+        return wf_fail(WEFT_ENOMEM, "no memory for one more task of worker %u", worker->id);
+    record->node = WF_NODE_INSIDE;
+    wf_pool_enter(worker->pool);
+    submit_in_group(worker->pool, record, worker->node);
     return WEFT_OK;
 }

@@ -13,8 +13,9 @@
 
 _Thread_local struct wf_worker *wf_self __attribute__((tls_model("initial-exec")));
 
-#define WORKER_RECORDS_BYTES ((size_t)256 << 20)
-#define NODE_RECORDS_BYTES ((size_t)1 << 30)
+/* Address space, not memory: a million waiting tasks of each worker, four million from outside on each node. */
+#define WORKER_RECORDS_BYTES ((size_t)64 << 20)
+#define NODE_RECORDS_BYTES ((size_t)256 << 20)
 
 static size_t round_up(size_t bytes, size_t unit) {
     return (bytes + unit - 1) / unit * unit;
@@ -126,8 +127,8 @@ void wf_node_release(struct wf_node *node) {
 /* Tell the creator, and wait until all have told: nobody may look at a worker that is not there yet. */
 static void report_start(weft_pool *pool, weft_status status) {
     uint32_t none = WEFT_OK;
-    if (status)
-        wf_cas(&pool->start_status, &none, (uint32_t)status, WF_RELAXED, WF_RELAXED); /* ordered by `started` */
+    if (status && wf_cas(&pool->start_status, &none, (uint32_t)status, WF_RELAXED, WF_RELAXED)) /* ordered by `started` */
+        snprintf(pool->start_detail, sizeof pool->start_detail, "%s", weft_error_detail());
     wf_fetch_add(&pool->started, 1, WF_ACQ_REL); /* release: the worker; acquire: the others, for the last one */
     wf_futex_wake(&pool->started, 1);
     while (!wf_load(&pool->go, WF_ACQUIRE)) /* pairs with the creator's release */
@@ -138,7 +139,7 @@ static void report_start(weft_pool *pool, weft_status status) {
 static void sleep_idle(struct wf_worker *worker) {
     weft_pool *pool = worker->pool;
     wf_park_announce(&pool->parking, worker->id);
-    bool stay = wf_load(&pool->stop, WF_SEQ_CST) || wf_search_would_find(worker);
+    bool stay = wf_load(&pool->stop, WF_SEQ_CST) || wf_search_would_find(worker, true);
     if (stay && wf_park_claim(&pool->parking, worker->id)) {
         wf_search_begin(&pool->parking);
         return;
@@ -173,7 +174,7 @@ static bool find_work(struct wf_worker *worker, struct wf_found *found) {
             wf_cpu_relax();
     }
     /* the last searcher: offers made meanwhile relied on it, and are visible now if nobody has taken them */
-    if (wf_search_end(&pool->parking) && wf_search_would_find(worker))
+    if (wf_search_end(&pool->parking) && wf_search_would_find(worker, false))
         wf_pool_offer(pool, worker->node);
     return true;
 }

@@ -16,12 +16,13 @@
 #include "scheduler/stats.h"
 #include "weft/plan.h"
 
-/* One running task on a worker's stack, innermost first. */
+/* One running task on a worker's stack. */
 struct wf_frame {
-    struct wf_frame *outer;
-    weft_group *group; /* innermost group this task counts in or was spawned under */
-    uint32_t base;     /* slots below belong to outer tasks */
-    bool in_loop;      /* inside the body of a loop: further loops split by demand */
+    struct wf_frame *outer;        /* what the worker ran before, on the same stack */
+    const struct wf_frame *parent; /* the task that waits for this one, wherever it runs; NULL: none */
+    const weft_group *group;       /* the group this task counts in; NULL: none */
+    uint32_t base;                 /* slots below belong to outer tasks */
+    bool in_loop;                  /* inside the body of a loop: further loops split by demand */
 };
 
 struct wf_worker {

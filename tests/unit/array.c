@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -430,6 +431,18 @@ Test(array, unusable_arguments_are_errors) {
     cr_assert_null(weft_array_local(NULL));
     cr_assert_eq(weft_array_count(NULL), 0);
     weft_array_destroy(NULL);
+    weft_array_destroy(array);
+    weft_pool_destroy(pool);
+}
+
+Test(array, a_success_leaves_the_detail_text_alone) {
+    weft_pool *pool = make_pool(TWO_NODES); /* binding is refused: the topology is not this machine's */
+    cr_assert_eq(weft_pool_create(NULL, NULL), WEFT_EINVAL);
+    char before[512];
+    snprintf(before, sizeof before, "%s", weft_error_detail());
+    weft_array *array = NULL;
+    cr_assert_eq(weft_array_create(&array, pool, 1000, 8, NULL), WEFT_OK);
+    cr_assert_str_eq(weft_error_detail(), before);
     weft_array_destroy(array);
     weft_pool_destroy(pool);
 }

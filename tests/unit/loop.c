@@ -205,6 +205,42 @@ Test(loop, runs_for_a_hundred_callers_at_once) {
     weft_pool_destroy(pool);
 }
 
+/* A lock that is held across a wait in an iteration: the wait must not run another iteration of the same loop. */
+struct locked {
+    weft_pool *pool;
+    pthread_mutex_t lock;
+    _Atomic(size_t) children;
+};
+
+static void child_of_iteration(void *arg) {
+    ((struct locked *)arg)->children++;
+}
+
+static void lock_and_sync(void *arg, weft_range range) {
+    struct locked *locked = arg;
+    for (size_t i = range.first; i < range.last; i++) {
+        pthread_mutex_lock(&locked->lock);
+        weft_spawn(child_of_iteration, locked);
+        weft_sync();
+        pthread_mutex_unlock(&locked->lock);
+    }
+}
+
+static void loop_of_locks(void *arg, weft_range range) {
+    struct locked *locked = arg;
+    for (size_t i = range.first; i < range.last; i++)
+        cr_assert_eq(weft_for(locked->pool, 2000, lock_and_sync, locked, NULL), WEFT_OK);
+}
+
+Test(loop, a_wait_in_an_iteration_runs_no_other_iteration, .timeout = 60) {
+    weft_pool *pool = make("core:3 pu:1");
+    struct locked locked = {.pool = pool, .lock = PTHREAD_MUTEX_INITIALIZER};
+    for (int round = 0; round < 20; round++)
+        cr_assert_eq(weft_for(pool, 2, loop_of_locks, &locked, NULL), WEFT_OK);
+    cr_assert_eq(locked.children, 20 * 2 * 2000);
+    weft_pool_destroy(pool);
+}
+
 static void sum_spawn(void *arg) {
     ++*(_Atomic(size_t) *)arg;
 }

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "weft.h"
@@ -80,6 +81,52 @@ Test(submit, is_refused_once_destroy_has_begun_and_what_was_accepted_runs) {
     cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
     cr_assert_eq(late.status, WEFT_ECLOSED);
     cr_assert_eq(late.ran, late.closing - 1);
+}
+
+struct outsider {
+    weft_pool *pool;
+    _Atomic(int) ran, accepted;
+    weft_status last;
+};
+
+static void *submit_until_refused(void *arg) {
+    struct outsider *outsider = arg;
+    while ((outsider->last = weft_submit(outsider->pool, count, &outsider->ran, NULL)) == WEFT_OK)
+        outsider->accepted++;
+    return NULL;
+}
+
+Test(submit, is_refused_in_a_closed_pool_from_any_thread) {
+    for (int round = 0; round < 100; round++) {
+        weft_pool *pool = make("node:2 core:1 pu:1", 0);
+        struct outsider outsiders[3];
+        pthread_t threads[3];
+        for (int i = 0; i < 3; i++) {
+            outsiders[i] = (struct outsider){.pool = pool};
+            pthread_create(&threads[i], NULL, submit_until_refused, &outsiders[i]);
+        }
+        if (round % 2)
+            usleep(300);
+        cr_assert_eq(weft_pool_close(pool), WEFT_OK);
+        for (int i = 0; i < 3; i++) {
+            pthread_join(threads[i], NULL);
+            cr_assert_eq(outsiders[i].last, WEFT_ECLOSED);
+            cr_assert_eq(outsiders[i].ran, outsiders[i].accepted);
+        }
+        _Atomic(int) ran = 0;
+        weft_group *group;
+        cr_assert_eq(weft_submit(pool, count, &ran, NULL), WEFT_ECLOSED);
+        cr_assert(strstr(weft_error_detail(), "no more work"));
+        cr_assert_eq(weft_group_create(&group, pool), WEFT_OK);
+        cr_assert_eq(weft_group_spawn(group, count, &ran), WEFT_ECLOSED);
+        cr_assert_eq(weft_group_wait(group), WEFT_OK);
+        cr_assert_eq(weft_group_destroy(group), WEFT_OK);
+        cr_assert_eq(weft_for(pool, 10, NULL, &ran, NULL), WEFT_EINVAL);
+        cr_assert_eq(weft_pool_close(pool), WEFT_OK, "twice");
+        cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
+        cr_assert_eq(ran, 0);
+    }
+    cr_assert_eq(weft_pool_close(NULL), WEFT_EINVAL);
 }
 
 struct fib {
@@ -236,6 +283,125 @@ Test(group, filled_from_outside_is_run_by_the_worker_that_waits_for_it) {
     cr_assert_eq(state.ran, 3);
     weft_group_destroy(state.group);
     weft_group_destroy(waiter);
+    weft_pool_destroy(pool);
+}
+
+/* The group's task was added by a task below the one that waits for it, on the same stack. */
+struct below {
+    weft_pool *pool;
+    weft_group *group;
+    _Atomic(int) ran, met;
+    int meet; /* workers that wait at once; 0: any */
+};
+
+static void wait_in_child(void *arg) {
+    struct below *below = arg;
+    cr_assert_eq(weft_group_wait(below->group), WEFT_OK);
+}
+
+static void wait_in_body(void *arg, weft_range range) {
+    (void)range;
+    wait_in_child(arg);
+}
+
+static void add_then_wait_in_child(void *arg) {
+    struct below *below = arg;
+    for (below->met++; below->met < below->meet;)
+        ;
+    cr_assert_eq(weft_group_spawn(below->group, count, &below->ran), WEFT_OK);
+    cr_assert_eq(weft_spawn(wait_in_child, below), WEFT_OK);
+    cr_assert_eq(weft_sync(), WEFT_OK);
+}
+
+static void add_then_wait_in_loop(void *arg) {
+    struct below *below = arg;
+    cr_assert_eq(weft_group_spawn(below->group, count, &below->ran), WEFT_OK);
+    cr_assert_eq(weft_for(below->pool, 1, wait_in_body, below, NULL), WEFT_OK);
+    cr_assert_eq(below->ran, 1);
+}
+
+Test(group, is_waited_for_by_children_of_those_who_filled_it, .timeout = 60) {
+    weft_pool *pool = make("core:1 pu:1", 0);
+    for (int i = 0; i < 2; i++) {
+        struct below below = {.pool = pool};
+        weft_group_create(&below.group, pool);
+        run(pool, i ? add_then_wait_in_loop : add_then_wait_in_child, &below);
+        cr_assert_eq(below.ran, 1);
+        weft_group_destroy(below.group);
+    }
+    weft_pool_destroy(pool);
+    pool = make("core:4 pu:1", 0);
+    for (int round = 0; round < 20; round++) {
+        struct below below = {.pool = pool, .meet = 4};
+        weft_group *outer;
+        weft_group_create(&below.group, pool);
+        weft_group_create(&outer, pool);
+        for (int i = 0; i < 4; i++)
+            weft_group_spawn(outer, add_then_wait_in_child, &below);
+        cr_assert_eq(weft_group_wait(outer), WEFT_OK);
+        cr_assert_eq(below.ran, 4);
+        weft_group_destroy(outer);
+        weft_group_destroy(below.group);
+    }
+    weft_pool_destroy(pool);
+}
+
+/* x, in group two, may wait for group one although a task of one spawned it: nobody in one waits for x. */
+static void spawn_into_other(void *arg) {
+    struct below *groups = arg;
+    cr_assert_eq(weft_group_spawn(groups[1].group, wait_in_child, &groups[0]), WEFT_OK);
+}
+
+Test(group, may_be_waited_for_by_tasks_that_its_tasks_left_to_others, .timeout = 60) {
+    weft_pool *pool = make("core:2 pu:1", 0);
+    struct below groups[2] = {{.pool = pool}, {.pool = pool}};
+    weft_group_create(&groups[0].group, pool);
+    weft_group_create(&groups[1].group, pool);
+    cr_assert_eq(weft_group_spawn(groups[0].group, spawn_into_other, groups), WEFT_OK);
+    cr_assert_eq(weft_group_wait(groups[0].group), WEFT_OK);
+    cr_assert_eq(weft_group_wait(groups[1].group), WEFT_OK);
+    weft_group_destroy(groups[0].group);
+    weft_group_destroy(groups[1].group);
+    weft_pool_destroy(pool);
+}
+
+/* A second spawn, shortly after the first has woken somebody, is not left lying while the owner computes and others sleep. */
+struct lingering {
+    weft_pool *pool;
+    _Atomic(int) first, second, gap_us;
+};
+
+static uint64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static void linger(void *arg) {
+    *(_Atomic(int) *)arg = 1;
+    for (uint64_t end = now_us() + 20000; now_us() < end;)
+        ;
+}
+
+static void spawn_twice_and_compute(void *arg) {
+    struct lingering *state = arg;
+    weft_spawn(linger, &state->first);
+    for (uint64_t end = now_us() + (uint64_t)state->gap_us; now_us() < end;)
+        ;
+    weft_spawn(linger, &state->second);
+    for (uint64_t end = now_us() + 10000000; !(state->first && state->second) && now_us() < end;)
+        ;
+    cr_assert(state->first && state->second, "gap %d us: a public task was left lying for 10 s", state->gap_us);
+    weft_sync();
+}
+
+Test(steal, wakes_a_sleeper_for_every_spawn_that_needs_one, .timeout = 100) {
+    weft_pool *pool = make("core:3 pu:1", 0);
+    for (int gap = 0; gap < 60; gap += 4) {
+        struct lingering state = {.pool = pool, .gap_us = gap};
+        usleep(2000); /* all sleep */
+        run(pool, spawn_twice_and_compute, &state);
+    }
     weft_pool_destroy(pool);
 }
 

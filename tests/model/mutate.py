@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Weakens every order and drops re-checks of the lock-free code, one at a time; a case of the schedule explorer must fail for each.
+
+mutate.py BUILD [-j JOBS] [-p PERCENT] [--all] [REGEX]
+
+BUILD is tests/model of a build tree with the case programs. Orders are weakened while the programs run (--weaken), one step at a
+time and to relaxed, at every atomic operation of the runtime that a case reaches: no list to keep. What survives must stand in
+KEPT below with the reason why it is there all the same; those are tried with --all only. Re-checks are dropped in a copy of the source (TEXT), which is compiled
+and linked into the case. Exit 1: something survived that is not listed.
+"""
+import argparse
+import concurrent.futures
+import json
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+PROGRAMS = ["deque", "ready_queue", "record_pool", "park", "join", "group", "loop"]  # the cheap ones first
+WORLD = {"park", "join", "group", "loop"}
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# What survives, and why it is kept: (mutants as a regular expression, reason). "Order by ..." names the edge that does the work in C11
+# as well; the order here is defence, and tells the reader which edge is meant.
+KEPT = [
+    (r"scheduler/park.h:wf_signal_take:.* acquire->relaxed", "order by what the sleeper looks at again after its sleep; the signal's "
+     "is defence for sleepers that would not"),
+    (r"scheduler/park.h:wf_search_begin:.*", "order by the parked bit's claim before it, or none: who begins has nothing to hand over"),
+    (r"scheduler/park.h:wf_park_claim:.*", "order by the read-modify-writes of the parked word, which all read the newest"),
+    (r"scheduler/(park.h:wf_park_anybody|join.c:(wf_answer_request|hint_waiting_owner)):.*", "a request that is answered late costs "
+     "help and time, never a task; the cases see only what is lost"),
+    (r"scheduler/join.c:slot_announce:.*", "the end is seen by the read-modify-write itself; the order serves hints for help only"),
+    (r"parallel/loop.c:loop_announce:.*", "the end is seen by the read-modify-write itself, and acquired by loop_ready()"),
+    (r"parallel/loop.c:steal_units:store.*|scheduler/broadcast.c:line_look:load.*|scheduler/broadcast.c:wf_broadcast_wake_more:load.*",
+     "a sleeper that is not told of stolen units costs help: who stole them runs them; a static part is ordered by `live`"),
+    (r"parallel/loop.c:report_visit:fetch_or\(&job->done\) acq_rel->release|scheduler/(group.c:wf_group_end:.*|search.c:wf_run_stolen:"
+     r".*#2) acq_rel->release", "who ends the count reads nothing of the others': the acquire half is defence"),
+    (r"parallel/loop.c:wait_outside:.* acq_rel->acquire|scheduler/group.c:wait_outside:.* acq_rel->acquire",
+     "order by the lock of waiters.c, or the job's `live`: the sleeper's words were handed over before"),
+    (r"scheduler/broadcast.c:wf_broadcast_enter:load\(&broadcasts->live\) acquire->relaxed", "order by the second look, which is seq_cst"),
+    (r"scheduler/broadcast.c:wf_broadcast_take:store\(&broadcast->taken\) release->relaxed", "nothing was written under it"),
+    (r"scheduler/deque.h:wf_deque_steal:cas.* acquire->relaxed", "order by the look before it where that reads the publish; found "
+     "only when the look reads a word that was published later"),
+    (r"scheduler/group.c:(wait_announce|wf_group_list):.*", "order by the mutex of the group's list, which both sides take in between"),
+    (r"scheduler/park.h:wf_park_claim_in:load.*", "order by the load of `searching` before it, which reads the sleeper's announcement"),
+    (r"scheduler/ready_queue.h:wf_ready_queue_has_work:load\(&queue->first\).*", "an old `first` shows work that is gone, never hides any"),
+    (r"scheduler/submit.c:wf_record_submit:store\(&record->holders\).*", "order by the queue's `last`"),
+    (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|end_workers:.*)|scheduler/worker.c:(find_work|sleep_idle):"
+     r"load\(&pool->stop\).*", "order by the waker's signal, the parked words and the join of all workers, which lie in between"),
+    (r"scheduler/ready_queue.h:wf_ready_queue_(room:load\(&queue->first\)|take:(cas|load)\(&queue->first\)).*", "they keep a take "
+     "from reading what is put later (load buffering), which the memory model does not show; entries are ordered by `last`"),
+    (r"scheduler/(search.c:wf_run_stolen:fetch_or\(&slot->state\)|join.c:slot_help:load\(&slot->state\)) .*", "the steal "
+     "compares with the newest word, and a stranger's task in it was published after DONE, which is looked at in between"),
+    (r"scheduler/submit.c:wf_record_run:exchange\(&record->claimed\).*", "one claims it by the read-modify-write; the record was handed "
+     "over by `holders` or the list's mutex"),
+]  # fmt: skip
+
+# (name, file below runtime/, text that occurs once, what replaces it, program)
+TEXT = [
+    ("sleep without the last look for work", "scheduler/worker.c", " || wf_search_would_find(worker);", ";", "park"),
+    ("sleep without the last look at stop", "scheduler/worker.c", "wf_load(&pool->stop, WF_SEQ_CST) || wf_search", "wf_search", "park"),
+    ("the last searcher wakes nobody", "scheduler/worker.c", "if (wf_search_end(&pool->parking) && wf_search_would_find(worker))",
+     "wf_search_end(&pool->parking); if (0)", "park"),
+    ("stay awake without the own bit", "scheduler/worker.c", "stay && wf_park_claim(&pool->parking, worker->id)", "stay", "park"),
+    ("the last piece of work does not wake the end", "scheduler/pool.c", "== (WF_CLOSED | 1)", "== 0x7fffffff", "park"),
+    ("refused work keeps its admission", "scheduler/pool.c",
+     "    wf_pool_release(pool, node);\n    return wf_fail(WEFT_ECLOSED", "    return wf_fail(WEFT_ECLOSED", "park"),
+    ("stealing wakes no waiting owner", "scheduler/search.c",
+     "if (wf_fetch_or(&slot->state, WF_SLOT_DONE, WF_ACQ_REL) & WF_SLOT_WAITING)",
+     "wf_fetch_or(&slot->state, WF_SLOT_DONE, WF_ACQ_REL); if (0)", "join"),
+    ("leapfrog without the second look at the slot", "scheduler/join.c", "    if (slot_ready(slot))\n        return false;\n", "", "join"),
+    ("sleep in a task without the last look for help", "scheduler/join.c", " && !wait->help(worker, wait->what)", "", "group"),
+    ("sleep in a task without the last look for static parts", "scheduler/join.c", " && !wf_broadcast_any(worker, false)", "", "loop"),
+    ("sleep in a task that is over", "scheduler/join.c", "if (!over && !wf_b", "if (!wf_b", "join"),
+    ("a listed task wakes no sleeper of the group", "scheduler/group.c",
+     "    if (wf_load(&group->state, WF_SEQ_CST) & WF_GROUP_SLEEPER)\n        wf_waiters_wake(group);\n}\n\nvoid wf_group_end",
+     "}\n\nvoid wf_group_end", "group"),
+    ("the group may end before its task is listed", "scheduler/submit.c",
+     "    wf_group_add(known.group); /* this call's own: the group cannot end before the task is listed */\n", "", "group"),
+    ("a task of a group is claimed by both sides", "scheduler/submit.c", "record->group && wf_exchange(&record->claimed, 1, WF_ACQ_REL)",
+     "0", "group"),
+    ("a waiter leaves the table without its lock", "scheduler/waiters.c",
+     "    struct shard *shard = shard_of(waiter->key);\n    pthread_mutex_lock(&shard->lock);\n    struct wf_waiter **link = &shard->first;\n"
+     "    while (*link != waiter)\n        link = &(*link)->next;\n    *link = waiter->next;\n    pthread_mutex_unlock(&shard->lock);\n",
+     "    struct wf_waiter **link = &shard_of(waiter->key)->first;\n    while (*link != waiter)\n        link = &(*link)->next;\n"
+     "    *link = waiter->next;\n", "group"),
+    ("the group is touched after its end", "scheduler/group.c", "wf_waiters_wake(group); /* by address: the group may be gone */",
+     "{ wf_load(&group->state, WF_RELAXED); wf_waiters_wake(group); }", "group"),
+    ("enter without the second look at live", "scheduler/broadcast.c", "if (wf_load(&broadcasts->live, WF_SEQ_CST) & bit_of(slot))",
+     "if (1)", "loop"),
+    ("a slot is taken with somebody inside", "scheduler/broadcast.c", "if (!wf_load(&broadcast->active, WF_SEQ_CST))", "if (1)", "loop"),
+    ("an offer hints no waiting owner", "scheduler/broadcast.c", "    hint_waiting_owners(pool, slot);\n", "", "loop"),
+    ("an offer wakes nobody", "scheduler/broadcast.c", "    wake_owners(pool, slot, 2);\n    hint", "    hint", "loop"),
+    ("a claim that does not compare", "parallel/loop.c",
+     "if (wf_cas(&line->word, &word, wf_units_pack(rest), WF_RELAXED, WF_RELAXED)) {",
+     "if (wf_store(&line->word, wf_units_pack(rest), WF_RELAXED), 1) {", "loop"),
+    ("stolen tasks do not change the epoch", "scheduler/search.c",
+     "    wf_run_slot(worker, slot);\n    wf_deque_new_epoch(&worker->deque);\n", "    wf_run_slot(worker, slot);\n", "join"),
+    ("a reclaim that does not compare", "scheduler/deque.h",
+     "if (wf_cas(&deque->word, &word, wf_deque_word_with(word, tail, middle), WF_RELAXED, WF_RELAXED)) {",
+     "if (wf_store(&deque->word, wf_deque_word_with(word, tail, middle), WF_RELAXED), 1) {", "deque"),
+    ("a take that does not compare", "scheduler/ready_queue.h", "if (wf_cas(&queue->first, &first, first + 1, WF_ACQ_REL, WF_ACQUIRE))",
+     "if (wf_store(&queue->first, first + 1, WF_RELEASE), 1)", "ready_queue"),
+    ("a put without a look for room", "scheduler/ready_queue.h", "return WF_READY_CAPACITY - (wf", "return WF_READY_CAPACITY + 1 - (wf",
+     "ready_queue"),
+    ("a node that is not linked yet is taken", "memory/record_pool.c", "if (next == CDS_WFS_WOULDBLOCK)", "if (0)", "record_pool"),
+]
+
+KINDS = {"load": {"seq_cst": ["acquire", "relaxed"], "acquire": ["relaxed"]},
+         "store": {"seq_cst": ["release", "relaxed"], "release": ["relaxed"]},
+         "change": {"seq_cst": ["acq_rel", "relaxed"], "acq_rel": ["acquire", "release", "relaxed"], "acquire": ["relaxed"],
+                    "release": ["relaxed"]}}  # fmt: skip
+
+
+def run(program, *arguments):
+    done = subprocess.run([program, "--fixed", *arguments], capture_output=True, text=True, timeout=300)
+    if done.returncode not in (0, 1):
+        return done.returncode, f"died with {done.returncode}: {done.stderr.strip()[-200:]}"
+    return done.returncode, done.stdout
+
+
+def places_of(build, program):
+    """(name, key, order, fail) of the runtime's operations that a program reaches; the key outlives changes of line numbers."""
+    _, text = run(build / f"model_{program}", "--places", "--percent", "10")
+    found = sorted({tuple(line.split(" ", 1)[1].rsplit(" ", 3)) for line in text.splitlines() if line.startswith("place ")},
+                   key=lambda place: int(place[0].split(":")[1]))  # fmt: skip
+    number, keys = {}, []
+    for name, function, order, fail in found:
+        file, _, operation = name.split(":", 2)
+        if not (ROOT / "runtime" / file).exists() or function == "wf_count":
+            continue
+        key = f"{file}:{function}:{operation}"
+        number[key] = number.get(key, 0) + 1
+        keys.append((name, key if number[key] == 1 else f"{key}#{number[key]}", order, fail))
+    return keys
+
+
+def weakenings(operation, order, fail):
+    kind = operation if operation in ("load", "store") else "change"
+    for weaker in KINDS[kind].get(order, []):
+        yield "--weaken", f"{order}->{weaker}", weaker
+    if operation == "cas":
+        for weaker in KINDS["load"].get(fail, []):
+            yield "--weaken-fail", f"failing {fail}->{weaker}", weaker
+
+
+def verdict(output):
+    match = re.search(r"^FAILED (\S+) after (\d+) schedules, [^:]*: (.*)", output, re.M)
+    return (match[1], match[2], match[3]) if match else None
+
+
+def order_mutants(build):
+    """{key and change: [(program, arguments), ...]}; the program that bears the file's name is tried first."""
+    mutants = {}
+    for program in PROGRAMS:
+        for name, key, order, fail in places_of(build, program):
+            operation = key.split(":")[2].split("(")[0]
+            for option, change, weaker in weakenings(operation, order, fail):
+                mutants.setdefault(f"{key} {change}", []).append((program, [option, f"{name}={weaker}"]))
+    for key, tries in mutants.items():
+        tries.sort(key=lambda one: pathlib.Path(key.split(":")[0]).stem != one[0])
+    return mutants
+
+
+def try_orders(build, percent, tries):
+    for program, arguments in tries:
+        code, output = run(build / f"model_{program}", "--percent", str(percent), *arguments)
+        if code:
+            return verdict(output) or (program, "?", output)
+    return None
+
+
+def compiled(build, commands, source, folder, mutated):
+    """Compile one file of the tree as the build does, with the mutated file in its place; the new object."""
+    command = next(one for one in commands if one["file"] == str(source) and "tests/model/CMakeFiles" in one["command"])
+    words = shlex.split(command["command"])
+    out = folder / (source.name + ".o")
+    words[words.index("-o") + 1] = str(out)
+    words[words.index(str(source))] = str(folder / mutated) if source == ROOT / "runtime" / mutated else str(source)
+    words = [words[0], f"-I{folder}", "-w", *(word for word in words[1:] if word not in ("-MD", "-Werror"))]
+    subprocess.run(words, check=True, cwd=command["directory"])
+    return out
+
+
+def try_text(build, commands, percent, mutant):
+    _, file, old, new, program = mutant
+    text = (ROOT / "runtime" / file).read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        return "gone", f"the text occurs {text.count(old)} times in {file}"
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / file).parent.mkdir()
+        (folder / file).write_text(text.replace(old, new), encoding="utf-8")
+        targets = {f"model_{program}", "model_world" if program in WORLD else f"model_{program}"}
+        objects = [path for target in targets for path in build.glob(f"CMakeFiles/{target}.dir/**/*.o")]
+        case = ROOT / "tests/model" / f"{program}.c"
+        own = {"worker.c": ROOT / "tests/model/world.c", "pool.c": ROOT / "tests/model/world.c"}.get(
+            pathlib.Path(file).name, case if file.endswith(".h") else ROOT / "runtime" / file)
+        replaced = compiled(build, commands, own, folder, file)
+        links = [str(replaced), *(str(path) for path in objects if not is_object_of(path, own))]
+        libraries = [str(build / "libmodel_explorer.a"), str(build.parents[1] / "runtime/libweft.a")]
+        hwloc = subprocess.run(["pkg-config", "--libs", "hwloc"], capture_output=True, text=True, check=True).stdout.split()
+        linker = shlex.split(commands[0]["command"])[0]
+        subprocess.run([linker, "-o", str(folder / "case"), *links, *libraries, *hwloc, "-lpthread"], check=True)
+        code, output = run(folder / "case", "--percent", str(percent))
+        return ("killed", verdict(output) or (program, "?", output)) if code else ("survived", None)
+
+
+def is_object_of(path, source):
+    tail = "/".join(source.parts[-2:])
+    return str(path).endswith(f".dir/{source.name}.o" if source.parent.name == "model" else f"/{tail}.o")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("-j", "--jobs", type=int, default=2)
+    parser.add_argument("-p", "--percent", type=int, default=30)
+    parser.add_argument("--all", action="store_true", help="try what is kept as well")
+    parser.add_argument("regex", nargs="?", default="")
+    options = parser.parse_intermixed_args()
+    build = options.build.resolve()
+    commands = json.loads((build.parents[1] / "compile_commands.json").read_text())
+    orders = order_mutants(build)
+    kept = {key: next((why for pattern, why in KEPT if re.fullmatch(pattern, key)), None) for key in orders}
+    wrong = [f"listed as kept and not reached: {pattern}" for pattern, _ in KEPT
+             if not any(re.fullmatch(pattern, key) for key in orders)]  # fmt: skip
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        chosen = [key for key in sorted(orders) if re.search(options.regex, key) and (options.all or not kept[key])]
+        texts = [mutant for mutant in TEXT if re.search(options.regex, mutant[0])]
+        jobs = [pool.submit(try_text, build, commands, options.percent, mutant) for mutant in texts]
+        kills = [pool.submit(try_orders, build, options.percent, orders[key]) for key in chosen]
+        for mutant, job in zip(texts, jobs):
+            result, detail = job.result()
+            if result == "killed":
+                print(f"killed    {mutant[1]}: {mutant[0]}: {detail[0]} after {detail[1]}: {detail[2][:100]}", flush=True)
+            else:
+                wrong.append(f"{result}: {mutant[1]}: {mutant[0]} {detail or ''}")
+        for key, job in zip(chosen, kills):
+            killed = job.result()
+            if killed:
+                print(f"killed    {key}: {killed[0]} after {killed[1]}: {killed[2][:100]}", flush=True)
+            elif not kept[key]:
+                wrong.append(f"survived: {key}")
+        for key in sorted(orders):
+            if kept[key] and not options.regex:
+                print(f"kept      {key}: {kept[key]}")
+    print("\n".join(wrong) or f"{len(texts) + len(chosen)} mutants tried: killed or kept; {sum(map(bool, kept.values()))} kept for a reason")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

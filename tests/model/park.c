@@ -1,0 +1,124 @@
+/*
+ * How workers fall asleep and who wakes them: find_work(), wf_pool_offer() and the inbox as they are shipped, under tasks that
+ * come from outside. A lost wake-up is a deadlock. Also the end of a pool: what was admitted runs, and all workers end.
+ */
+#include "world.h"
+
+static unsigned ran[4];
+static wf_atomic_u32 met;
+static wf_atomic_u32 submitted;
+
+static void set_up(unsigned workers) {
+    world_set_up(workers);
+    for (unsigned i = 0; i < 4; i++)
+        ran[i] = 0;
+    met = submitted = 0;
+}
+
+static void set_up_one(void) {
+    set_up(1);
+}
+
+static void set_up_two(void) {
+    set_up(2);
+}
+
+static void count_task(void *arg) {
+    ++*(unsigned *)arg;
+}
+
+static void submit(weft_task_fn fn, unsigned *cell) {
+    EXPLORE_CHECK(weft_submit(&world_pool, fn, cell, NULL) == WEFT_OK);
+}
+
+static void submit_one(void) {
+    submit(count_task, &ran[0]);
+    world_end();
+}
+
+static void submit_two(void) {
+    submit(count_task, &ran[0]);
+    submit(count_task, &ran[1]);
+    world_end();
+}
+
+static void wait_until_met(void) {
+    for (uint32_t seen; (seen = wf_load(&met, WF_RELAXED)) < 2;)
+        wf_futex_wait(&met, seen);
+}
+
+/* Two tasks that wait for each other: both workers must run, whatever the order of offers and naps. */
+static void meet_task(void *arg) {
+    ++*(unsigned *)arg;
+    wf_fetch_add(&met, 1, WF_RELAXED);
+    wf_futex_wake(&met, EXPLORE_THREADS);
+    wait_until_met();
+}
+
+static void submit_meeting(void) {
+    submit(meet_task, &ran[0]);
+    submit(meet_task, &ran[1]);
+    world_end();
+}
+
+/* The same from two threads: the first to come leaves the end to the other. */
+static void submit_from(unsigned which, weft_task_fn fn) {
+    submit(fn, &ran[which]);
+    if (wf_fetch_add(&submitted, 1, WF_RELAXED) == 1)
+        world_end();
+}
+
+static void submit_meeting_first(void) {
+    submit_from(0, meet_task);
+}
+
+static void submit_meeting_second(void) {
+    submit_from(1, meet_task);
+}
+
+/* A task that submits another to its own worker's queue, and waits for it. */
+static void submitting_task(void *arg) {
+    submit(meet_task, &ran[1]);
+    meet_task(arg);
+}
+
+static void submit_submitting(void) {
+    submit(submitting_task, &ran[0]);
+    wait_until_met(); /* before the pool takes no more */
+    world_end();
+}
+
+/* Submit against the end: the task runs, or it was refused. */
+static void submit_late(void) {
+    bool accepted = weft_submit(&world_pool, count_task, &ran[1], NULL) == WEFT_OK;
+    explore_join(2);
+    EXPLORE_CHECK(ran[1] == accepted);
+}
+
+static void check_one(void) {
+    EXPLORE_CHECK(ran[0] == 1);
+}
+
+static void check_two(void) {
+    EXPLORE_CHECK(ran[0] == 1 && ran[1] == 1);
+}
+
+static const struct explore_case cases[] = {
+    {.name = "park/one", .set_up = set_up_one, .threads = {world_work, submit_one}, .check = check_one},
+    {.name = "park/two", .set_up = set_up_two, .threads = {world_work, world_work, submit_two}, .check = check_two},
+    {.name = "park/meet", .set_up = set_up_two, .threads = {world_work, world_work, submit_meeting}, .check = check_two},
+    {.name = "park/meet_from_task",
+     .set_up = set_up_two,
+     .threads = {world_work, world_work, submit_submitting},
+     .check = check_two},
+    {.name = "park/meet_from_two",
+     .set_up = set_up_two,
+     .threads = {world_work, world_work, submit_meeting_first, submit_meeting_second},
+     .check = check_two},
+    {.name = "park/close", .set_up = set_up_one, .threads = {world_work, submit_late, submit_one}, .check = check_one},
+};
+
+int main(int argc, char **argv) {
+    world_begin();
+    return explore_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}

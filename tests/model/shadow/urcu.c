@@ -1,0 +1,85 @@
+/*
+ * The two liburcu structures that weft uses, step by step as liburcu does them (wfcqueue.h, wfstack.h of userspace-rcu), each
+ * step a scheduling point. The real ones are full barriers, so stores before a step are visible after a later one; but they
+ * order no plain accesses here: the runtime states its own edges beside them, and those are what is tested. Compiled without
+ * instrumentation.
+ */
+#include <stddef.h>
+
+#include "internal.h"
+#include "urcu/wfcqueue.h"
+#include "urcu/wfstack.h"
+
+#define STACK_END ((struct cds_wfs_head *)1)
+
+void __cds_wfcq_init(struct __cds_wfcq_head *head, struct cds_wfcq_tail *tail) {
+    head->node.next = NULL;
+    tail->p = &head->node;
+}
+
+void cds_wfcq_node_init(struct cds_wfcq_node *node) {
+    node->next = NULL;
+}
+
+void cds_wfcq_enqueue(struct __cds_wfcq_head *head, struct cds_wfcq_tail *tail, struct cds_wfcq_node *node) {
+    (void)head;
+    explore_point("enqueue", tail);
+    struct cds_wfcq_node *before = tail->p;
+    tail->p = node;
+    explore_point("link", tail); /* who dequeues in between finds that it would block */
+    before->next = node;
+}
+
+struct cds_wfcq_node *__cds_wfcq_dequeue_nonblocking(struct __cds_wfcq_head *head, struct cds_wfcq_tail *tail) {
+    explore_point("dequeue", tail);
+    explore_plain(&head->dequeuing, 1, true);
+    struct cds_wfcq_node *node = head->node.next;
+    if (!node)
+        return tail->p == &head->node ? NULL : CDS_WFCQ_WOULDBLOCK;
+    if (!node->next && tail->p != node)
+        return CDS_WFCQ_WOULDBLOCK;
+    head->node.next = node->next;
+    if (!node->next)
+        tail->p = &head->node;
+    return node;
+}
+
+void __cds_wfs_init(struct __cds_wfs_stack *stack) {
+    stack->head = STACK_END;
+}
+
+void cds_wfs_node_init(struct cds_wfs_node *node) {
+    node->next = NULL;
+}
+
+int cds_wfs_push(struct __cds_wfs_stack *stack, struct cds_wfs_node *node) {
+    explore_point("push", stack);
+    struct cds_wfs_head *before = stack->head;
+    stack->head = (struct cds_wfs_head *)(void *)node;
+    explore_point("link", stack);
+    node->next = &before->node;
+    return before != STACK_END;
+}
+
+bool cds_wfs_empty(struct __cds_wfs_stack *stack) {
+    explore_point("empty", stack);
+    return stack->head == STACK_END;
+}
+
+struct cds_wfs_head *__cds_wfs_pop_all(struct __cds_wfs_stack *stack) {
+    explore_point("pop_all", stack);
+    struct cds_wfs_head *all = stack->head;
+    stack->head = STACK_END;
+    return all == STACK_END ? NULL : all;
+}
+
+struct cds_wfs_node *cds_wfs_first(struct cds_wfs_head *head) {
+    return head ? &head->node : NULL;
+}
+
+struct cds_wfs_node *cds_wfs_next_nonblocking(struct cds_wfs_node *node) {
+    explore_point("next", node);
+    if (!node->next)
+        return CDS_WFS_WOULDBLOCK;
+    return node->next == &STACK_END->node ? NULL : node->next;
+}
