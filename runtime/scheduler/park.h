@@ -84,19 +84,15 @@ static inline void wf_signal_take(struct wf_signal *signal, uint32_t bits) {
     wf_fetch_and(&signal->bits, ~bits, WF_ACQUIRE);
 }
 
-/* The nearest parked worker to claim for an offer: in [first, last) first, then anywhere. False: none. */
-static inline bool wf_park_claim_near(struct wf_parking *parking, unsigned first, unsigned last, unsigned workers,
-                                      unsigned *claimed) {
-    for (unsigned pass = 0; pass < 2; pass++) {
-        unsigned begin = pass ? 0 : first, end = pass ? workers : last;
-        for (unsigned word = begin / 64; word * 64 < end; word++) {
-            uint64_t bits = wf_load(&parking->parked[word], WF_SEQ_CST);
-            for (; bits; bits &= bits - 1) {
-                unsigned worker = word * 64 + (unsigned)__builtin_ctzll(bits);
-                if (worker >= begin && worker < end && wf_park_claim(parking, worker)) {
-                    *claimed = worker;
-                    return true;
-                }
+/* Claim one parked worker of [first, last), the lowest. False: none. */
+static inline bool wf_park_claim_in(struct wf_parking *parking, unsigned first, unsigned last, unsigned *claimed) {
+    for (unsigned word = first / 64; word * 64 < last; word++) {
+        uint64_t bits = wf_load(&parking->parked[word], WF_SEQ_CST);
+        for (; bits; bits &= bits - 1) {
+            unsigned worker = word * 64 + (unsigned)__builtin_ctzll(bits);
+            if (worker >= first && worker < last && wf_park_claim(parking, worker)) {
+                *claimed = worker;
+                return true;
             }
         }
     }

@@ -292,13 +292,30 @@ bool wf_pool_wake(weft_pool *pool, unsigned worker) {
     return true;
 }
 
-void wf_pool_offer(weft_pool *pool, unsigned node) {
-    if (wf_load(&pool->parking.searching, WF_SEQ_CST))
-        return;
+/* Claim a sleeper for work near a node: of the node itself, else in the order in which its first worker looks for victims. */
+static bool claim_near(weft_pool *pool, unsigned node, unsigned *claimed) {
     const weft_plan_node *home = &weft_plan_nodes(pool->plan, NULL)[node];
+    const weft_plan_worker *first = &weft_plan_workers(pool->plan, NULL)[home->first_worker];
+    if (wf_park_claim_in(&pool->parking, home->first_worker, home->first_worker + home->worker_count, claimed))
+        return true;
+    for (unsigned g = 0; g < first->group_count; g++) {
+        const weft_victim_group *group = &first->groups[g];
+        for (unsigned i = 0; i < group->worker_count; i++) {
+            unsigned from = group->workers[i], to = from + 1; /* ids in a group increase: one look per run of neighbours */
+            while (i + 1 < group->worker_count && group->workers[i + 1] == to) {
+                to++;
+                i++;
+            }
+            if (wf_park_claim_in(&pool->parking, from, to, claimed))
+                return true;
+        }
+    }
+    return false;
+}
+
+void wf_pool_offer(weft_pool *pool, unsigned node) {
     unsigned worker;
-    if (!wf_park_claim_near(&pool->parking, home->first_worker, home->first_worker + home->worker_count, pool->worker_count,
-                            &worker))
+    if (wf_load(&pool->parking.searching, WF_SEQ_CST) || !claim_near(pool, node, &worker))
         return;
     wf_search_begin(&pool->parking);
     wf_signal_set(&pool->workers[worker]->signal, WF_SIGNAL_TOKEN);

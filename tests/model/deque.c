@@ -112,7 +112,7 @@ static void publisher(void) {
     push();
     wf_deque_publish(&deque);
     unsigned worker;
-    if (!wf_load(&parking.searching, WF_SEQ_CST) && wf_park_claim_near(&parking, 0, 1, 1, &worker)) {
+    if (!wf_load(&parking.searching, WF_SEQ_CST) && wf_park_claim_in(&parking, 0, 1, &worker)) {
         wf_search_begin(&parking);
         wf_signal_set(&signal_of_thief, WF_SIGNAL_TOKEN);
     }

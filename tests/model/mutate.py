@@ -44,7 +44,7 @@ KEPT = [
     (r"scheduler/deque.h:wf_deque_steal:cas.* acquire->relaxed", "order by the look before it where that reads the publish; found "
      "only when the look reads a word that was published later"),
     (r"scheduler/group.c:(wait_announce|wf_group_list):.*", "order by the mutex of the group's list, which both sides take in between"),
-    (r"scheduler/park.h:wf_park_claim_near:load.*", "order by the load of `searching` before it, which reads the sleeper's announcement"),
+    (r"scheduler/park.h:wf_park_claim_in:load.*", "order by the load of `searching` before it, which reads the sleeper's announcement"),
     (r"scheduler/ready_queue.h:wf_ready_queue_has_work:load\(&queue->first\).*", "an old `first` shows work that is gone, never hides any"),
     (r"scheduler/submit.c:hand_over:store\(&record->state\).*", "order by the queue's `last`"),
     (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|wf_pool_leave:.*|end_workers:.*)|scheduler/worker.c:(find_work|sleep_idle):"
