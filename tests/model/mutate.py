@@ -174,8 +174,13 @@ def try_orders(build, percent, tries):
 
 def compiled(build, commands, source, folder, mutated):
     """Compile one file of the tree as the build does, with the mutated file in its place; the new object."""
-    command = next(one for one in commands if one["file"] == str(source) and "tests/model/CMakeFiles" in one["command"])
-    words = shlex.split(command["command"])
+    for command in commands:  # its object lies with the explorer's; generators write that path from different folders
+        words = shlex.split(command["command"])
+        made = pathlib.Path(command["directory"], words[words.index("-o") + 1])
+        if command["file"] == str(source) and "tests/model/CMakeFiles" in str(made):
+            break
+    else:
+        raise SystemExit(f"{build}/compile_commands.json does not say how {source} is compiled for the explorer")
     out = folder / (source.name + ".o")
     words[words.index("-o") + 1] = str(out)
     words[words.index(str(source))] = str(folder / mutated) if source == ROOT / "runtime" / mutated else str(source)
