@@ -37,7 +37,10 @@ typedef enum weft_schedule {
         2 /**< STATIC, with parts that begin on page boundaries where there are enough pages; needs item_bytes */
 } weft_schedule;
 
-/** What a loop came to. */
+/**
+ * What a loop came to. A nested loop that was split by demand counts no steals here (weft_pool_stats() does), its local share is
+ * that of the caller's node, and workers is the number of its pieces, at most that of all workers.
+ */
 typedef struct weft_loop_report {
     uint64_t iterations;                /**< that ran: always n */
     uint64_t iterations_local;          /**< on the node they were planned for; over an array: on the node their pages lie on */

@@ -33,9 +33,10 @@ typedef struct weft_submit_options {
  *
  * @param options  NULL: the submitter's node, no group.
  * @return WEFT_OK; WEFT_EINVAL: NULL pool or fn, node out of range or without placed, group of another pool; WEFT_ENOMEM;
- * WEFT_ECLOSED: the pool is being destroyed and the task never runs.
+ *         WEFT_ECLOSED: the pool is closed and the task never runs; WEFT_EFORK.
  *
- * Threads: any, concurrently, workers of this or another pool included. Blocks: no. Allocates from the node's record pool.
+ * Threads: any, concurrently, workers of this or another pool included. Blocks: no longer than for short locks. Allocates a record on
+ * the node, or on a submitting worker's own.
  * Orders: the caller's earlier writes are visible to the task.
  */
 WEFT_API weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_submit_options *options);
@@ -70,11 +71,13 @@ WEFT_API weft_status weft_sync(void);
 WEFT_API weft_status weft_group_create(weft_group **group, weft_pool *pool);
 
 /**
- * Add one task to the group. On a worker of the group's pool it is spawned like weft_spawn(), elsewhere submitted.
+ * Add one task to the group. It is no child of the running task: weft_sync() does not wait for it, weft_group_wait() does. Inside
+ * a task of the group's pool it goes to the worker's own queue and is never refused; elsewhere it is submitted.
  *
- * @return WEFT_OK; WEFT_EINVAL: NULL group or fn; WEFT_ENOMEM; WEFT_ECLOSED: as weft_submit().
+ * @return WEFT_OK; WEFT_EINVAL: NULL group or fn; WEFT_ENOMEM; WEFT_ECLOSED, WEFT_EFORK: as weft_submit(), outside tasks.
  *
- * Threads: any, concurrently; a task of the group may add more to it. Blocks: no.
+ * Threads: any, concurrently; a task of the group may add more to it. Blocks: no longer than for the group's short lock.
+ * Orders: the caller's earlier writes are visible to the task.
  */
 WEFT_API weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *arg);
 

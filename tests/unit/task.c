@@ -83,6 +83,37 @@ Test(submit, is_refused_once_destroy_has_begun_and_what_was_accepted_runs) {
     cr_assert_eq(late.ran, late.closing - 1);
 }
 
+struct unfinished {
+    weft_group *group;
+    _Atomic(int) begun, ran, accepted;
+    weft_status spawned;
+};
+
+/* Runs while the pool closes: new work is refused, the parts of this task are not. */
+static void go_on_while_closing(void *arg) {
+    struct unfinished *task = arg;
+    weft_pool *pool = weft_current_pool();
+    task->begun = 1;
+    for (int i = 0; i < 10000 && weft_submit(pool, count, &task->accepted, NULL) != WEFT_ECLOSED; i++)
+        usleep(100);
+    cr_assert_eq(weft_submit(pool, count, &task->accepted, NULL), WEFT_ECLOSED);
+    task->spawned = weft_group_spawn(task->group, count, &task->ran);
+}
+
+Test(submit, parts_of_a_task_that_runs_while_the_pool_closes_are_not_refused, .timeout = 60) {
+    weft_pool *pool = make("node:2 core:1 pu:1", 0);
+    struct unfinished task = {.spawned = WEFT_EINVAL};
+    cr_assert_eq(weft_group_create(&task.group, pool), WEFT_OK);
+    cr_assert_eq(weft_submit(pool, go_on_while_closing, &task, NULL), WEFT_OK);
+    while (!task.begun)
+        usleep(100);
+    cr_assert_eq(weft_pool_close(pool), WEFT_OK);
+    cr_assert_eq(task.spawned, WEFT_OK);
+    cr_assert_eq(task.ran, 1, "close waited for the task that outlived its maker");
+    cr_assert_eq(weft_group_destroy(task.group), WEFT_OK);
+    cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
+}
+
 struct outsider {
     weft_pool *pool;
     _Atomic(int) ran, accepted;
@@ -395,11 +426,19 @@ static void spawn_twice_and_compute(void *arg) {
     weft_sync();
 }
 
+static void wait_until_all_sleep(weft_pool *pool) {
+    weft_stats stats;
+    do {
+        usleep(200);
+        weft_pool_stats(pool, -1, &stats);
+    } while (stats.parks - stats.wakes != weft_pool_workers(pool));
+}
+
 Test(steal, wakes_a_sleeper_for_every_spawn_that_needs_one, .timeout = 100) {
     weft_pool *pool = make("core:3 pu:1", 0);
     for (int gap = 0; gap < 60; gap += 4) {
         struct lingering state = {.pool = pool, .gap_us = gap};
-        usleep(2000); /* all sleep */
+        wait_until_all_sleep(pool); /* a worker that is merely late asks for nothing, and a task may stay private */
         run(pool, spawn_twice_and_compute, &state);
     }
     weft_pool_destroy(pool);
