@@ -251,8 +251,9 @@ weft_status weft_pool_close(weft_pool *pool) {
         return status;
     if (wf_self_in(pool))
         return wf_fail(WEFT_EDEADLK, "weft_pool_close() was called on one of the pool's own workers: call it on another thread");
-    for (unsigned i = 0; i < pool->node_count; i++) /* all before any is waited for: no node takes work while another drains */
-        wf_fetch_or(&pool->nodes[i]->outstanding, WF_CLOSED, WF_ACQ_REL);
+    /* All before any is waited for: no node takes work while another drains. Relaxed: draining orders. */
+    for (unsigned i = 0; i < pool->node_count; i++)
+        wf_fetch_or(&pool->nodes[i]->outstanding, WF_CLOSED, WF_RELAXED);
     for (unsigned i = 0; i < pool->node_count; i++)
         close_and_drain(&pool->nodes[i]->outstanding, pool->nodes[i]);
     close_and_drain(&pool->inside, &pool->inside);
