@@ -11,11 +11,11 @@
 #include "base/status.h"
 #include "machine/binding.h"
 
-/* The sanitizers keep tables in thread-local storage and want this much stack beside them. */
+/* The sanitizers want this much stack beside thread-local storage, in which they keep tables. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZER_BYTES ((size_t)128 << 10)
+#define LEAST_BYTES ((size_t)128 << 10)
 #else
-#define SANITIZER_BYTES ((size_t)0)
+#define LEAST_BYTES ((size_t)PTHREAD_STACK_MIN)
 #endif
 
 static size_t whole_pages(size_t bytes) {
@@ -24,14 +24,14 @@ static size_t whole_pages(size_t bytes) {
 }
 
 /*
- * The smallest stack that a thread can be made with: PTHREAD_STACK_MIN and what the C library puts on top (control block, static
- * thread-local storage of all modules). glibc tells by a function that has no declaration; without it there is room for little.
+ * What the C library puts on top of a stack: control block, static thread-local storage of all modules. glibc tells the smallest
+ * stack that has room for it by a function that has no declaration; without it there is room for little.
  */
-static size_t least_bytes(const pthread_attr_t *attributes) {
+static size_t bytes_on_top(const pthread_attr_t *attributes) {
     typedef size_t (*least_fn)(const pthread_attr_t *);
     least_fn ask = NULL;
     *(void **)(void *)&ask = dlsym(RTLD_DEFAULT, "__pthread_get_minstack");
-    return (ask ? ask(attributes) : (size_t)PTHREAD_STACK_MIN + wf_page_bytes()) + SANITIZER_BYTES;
+    return ask ? ask(attributes) - (size_t)PTHREAD_STACK_MIN : wf_page_bytes();
 }
 
 /* Bytes that make a stack of `asked` bytes (0: default), and of the guard below. Returns an errno. */
@@ -40,13 +40,14 @@ static int measure(size_t asked, size_t *bytes, size_t *guard) {
     int error = pthread_getattr_default_np(&attributes);
     if (error)
         return error;
-    size_t standard = 0, least = least_bytes(&attributes);
+    size_t standard = 0, top = bytes_on_top(&attributes);
     error = pthread_attr_getstacksize(&attributes, &standard);
     if (!error)
         error = pthread_attr_getguardsize(&attributes, guard);
     pthread_attr_destroy(&attributes);
     *guard = whole_pages(*guard ? *guard : 1);
-    *bytes = whole_pages(asked ? asked + (least - (size_t)PTHREAD_STACK_MIN) : standard < least ? least : standard);
+    *bytes = asked ? asked + top : standard;
+    *bytes = whole_pages(*bytes < LEAST_BYTES + top ? LEAST_BYTES + top : *bytes);
     return error;
 }
 
