@@ -41,7 +41,8 @@ typedef struct weft_pool_options {
     weft_pin pin;
     uint32_t spin_us;   /**< how long an idle worker looks for work before it sleeps, microseconds; 0: $WEFT_SPIN_US, else 50,
                              and none under a CPU quota or with more workers than CPUs. WEFT_SPIN_NONE: none */
-    size_t stack_bytes; /**< stack of each worker; 0: the system's thread default. A guard page lies below it */
+    size_t stack_bytes; /**< stack of each worker, on its node; 0: the system's thread default. A guard page lies below it, and
+                             thread-local storage takes nothing of it */
     size_t deque_slots; /**< outstanding spawns per worker, a power of two in [64, 2^20]; 0: 2^16. Further spawns run inline */
 } weft_pool_options;
 

@@ -72,6 +72,13 @@ int wf_plan_current_node(const weft_plan *plan) {
     return cpu >= 0 && (unsigned)cpu < plan->cpu_count ? plan->node_of_cpu[cpu] : -1;
 }
 
+bool wf_plan_spans_memory(const weft_plan *plan) {
+    unsigned usable = 0;
+    for (unsigned i = 0; i < plan->homes.numa_count; i++)
+        usable += plan->homes.numas[i].usable;
+    return plan->limits.this_system && usable > 1;
+}
+
 static weft_status membind_status(int error, const char *nodes) {
     weft_status status = WEFT_EIO;
     if (error == EPERM || error == EACCES)

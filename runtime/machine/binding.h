@@ -24,6 +24,9 @@ weft_pin wf_plan_default_pin(const weft_plan *plan, const char **reason);
 /* Index of the plan node whose PUs hold the CPU the caller runs on now, -1 if none does (or the topology is foreign). */
 int wf_plan_current_node(const weft_plan *plan);
 
+/* Whether memory can lie on one node or another: several nodes of this machine have some that the process may use. */
+bool wf_plan_spans_memory(const weft_plan *plan);
+
 /*
  * Ask for the pages of [start, start + bytes), not touched yet, on OS node `os_node`: preferred, or strict (an allocation
  * there fails rather than falling back). WEFT_ENOTSUP: foreign topology, anonymous node or no support; WEFT_EPERM: refused.

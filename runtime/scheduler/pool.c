@@ -35,13 +35,13 @@ weft_status wf_pool_check(const weft_pool *pool) {
     return wf_fail(WEFT_EFORK, "the pool was made before fork(): its workers are in the parent process, create a pool here");
 }
 
-/* Attributes of worker `id`: its mask is set before it runs, all signals are blocked, a guard page lies below its stack. */
-static int fill_attributes(const weft_pool *pool, const struct wf_cpu_mask *mask, pthread_attr_t *attributes) {
+/* Attributes of worker `id`: its mask is set before it runs, all signals are blocked, its stack is its own. */
+static int fill_attributes(const weft_pool *pool, unsigned id, const struct wf_cpu_mask *mask, pthread_attr_t *attributes) {
     sigset_t all;
     sigfillset(&all);
     int error = pthread_attr_setsigmask_np(attributes, &all);
-    if (!error && pool->settings.stack_bytes)
-        error = pthread_attr_setstacksize(attributes, pool->settings.stack_bytes);
+    if (!error)
+        error = wf_stack_set(&pool->stacks[id], attributes);
     if (!error && mask)
         error = pthread_attr_setaffinity_np(attributes, mask->bytes, mask->set);
     return error;
@@ -49,7 +49,7 @@ static int fill_attributes(const weft_pool *pool, const struct wf_cpu_mask *mask
 
 static weft_status prepare_attributes(weft_pool *pool, unsigned id, bool bind, pthread_attr_t *attributes) {
     int error = pthread_attr_init(attributes);
-    if (!error && (error = fill_attributes(pool, bind ? &pool->replan->places[id].mask : NULL, attributes)))
+    if (!error && (error = fill_attributes(pool, id, bind ? &pool->replan->places[id].mask : NULL, attributes)))
         pthread_attr_destroy(attributes);
     if (error == ENOMEM)
         return wf_fail(WEFT_ENOMEM, "no memory for the attributes of worker %u", id);
@@ -105,8 +105,11 @@ static void release_pool(weft_pool *pool) {
     for (unsigned i = 0; pool->nodes && i < pool->node_count; i++)
         if (pool->nodes[i])
             wf_node_release(pool->nodes[i]);
+    for (unsigned i = 0; pool->stacks && i < pool->worker_count; i++)
+        wf_stack_release(&pool->stacks[i]);
     wf_effective_release(pool->effective);
     wf_replan_release(pool);
+    free(pool->stacks);
     free(pool->workers);
     free(pool->nodes);
     free(pool->threads);
@@ -138,8 +141,9 @@ static weft_status allocate_pool(weft_pool **made, const struct wf_settings *set
     pool->workers = calloc(pool->worker_count, sizeof *pool->workers);
     pool->nodes = calloc(pool->node_count, sizeof *pool->nodes);
     pool->threads = calloc(pool->worker_count, sizeof *pool->threads);
+    pool->stacks = calloc(pool->worker_count, sizeof *pool->stacks);
     wf_store(&pool->spin_ns, settings->spin_ns, WF_RELAXED);
-    if (!pool->workers || !pool->nodes || !pool->threads) {
+    if (!pool->workers || !pool->nodes || !pool->threads || !pool->stacks) {
         release_pool(pool);
         return wf_fail(WEFT_ENOMEM, "no memory for the tables of a pool");
     }
@@ -184,12 +188,21 @@ static weft_status prepare_pool(weft_pool **made, const struct wf_settings *sett
     return status;
 }
 
+/* Before any thread runs: mapping memory and touching it on another thread wait for each other. */
+static weft_status make_stacks(weft_pool *pool) {
+    const weft_plan_worker *planned = weft_plan_workers(pool->plan, NULL);
+    weft_status status = WEFT_OK;
+    for (unsigned i = 0; !status && i < pool->worker_count; i++)
+        status = wf_stack_make(&pool->stacks[i], pool->plan, planned[i].node, pool->settings.stack_bytes);
+    return status;
+}
+
 /* Start all workers and wait until they have set themselves up; on failure all threads have ended. */
 static weft_status start_workers(weft_pool *pool) {
     struct wf_worker_start *starts = calloc(pool->worker_count, sizeof *starts);
     if (!starts)
         return wf_fail(WEFT_ENOMEM, "no memory to start %u workers", pool->worker_count);
-    weft_status status = WEFT_OK;
+    weft_status status = make_stacks(pool);
     unsigned started = 0;
     for (; !status && started < pool->worker_count; started += !status) {
         starts[started] = (struct wf_worker_start){pool, started};

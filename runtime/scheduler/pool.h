@@ -10,6 +10,7 @@
 #include "scheduler/inbox.h"
 #include "scheduler/park.h"
 #include "scheduler/settings.h"
+#include "scheduler/stack.h"
 #include "scheduler/worker.h"
 
 /* What one node owns: lies on it, touched by its first worker. */
@@ -33,6 +34,7 @@ struct weft_pool {
     struct wf_worker **workers;        /* I after start: each entry set by its worker */
     struct wf_node **nodes;            /* I after start: each set by the node's first worker */
     pthread_t *threads;                /* the creator's and destroyer's */
+    struct wf_stack *stacks;           /* the same; one per worker, released when all have ended */
     struct wf_parking parking;
     struct wf_parking waiting; /* only its `parked` bits: workers asleep inside a task, for what they wait for */
     WF_LINE_ALIGNED wf_atomic_u64 resting[WF_PARK_WORDS]; /* A: see worker.h */

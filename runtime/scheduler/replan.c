@@ -96,6 +96,8 @@ static void bind_worker(weft_pool *pool, unsigned id) {
 
 /* Pages follow their worker. A refusal costs speed only, and the effective state tells. */
 static void move(weft_pool *pool, const struct wf_area *area, int memory_node) {
+    if (!area->start)
+        return; /* a stack of the C library */
     weft_status status = wf_move_memory(pool->replan->current, area->start, area->bytes, memory_node);
     if (status)
         wf_store(&pool->memory_status, (uint32_t)status, WF_RELAXED);
@@ -105,6 +107,7 @@ static void move_worker(weft_pool *pool, unsigned id, int memory_node) {
     struct wf_worker *worker = pool->workers[id];
     move(pool, &worker->area, memory_node);
     move(pool, &worker->records.area, memory_node);
+    move(pool, &pool->stacks[id].area, memory_node);
     wf_worker_name(worker, pool->replan->places[id].os_node, pool->threads[id]);
 }
 

@@ -158,6 +158,8 @@ static weft_status use_array(weft_place place) {
         CHECK(((char *)weft_array_data(array))[i] == 1);
     if (!status)
         status = weft_array_placement(array, &placement, per_node, 8);
+    if (!status)
+        status = weft_array_migrate(array, NULL);
     weft_array_destroy(array);
     return status;
 }
