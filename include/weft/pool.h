@@ -50,7 +50,7 @@ typedef struct weft_pool_options {
  * @param pool     [out] written on success only.
  * @param options  NULL: all defaults (one worker per physical core that the process may use).
  * @return WEFT_OK; WEFT_EINVAL: NULL pool or unusable option or environment; WEFT_ETOPOLOGY; WEFT_ENOMEM; WEFT_EPERM: the
- *         system refuses threads, or to tell the affinity mask; WEFT_ESTRICT. Refused masks and memory policies are no failure
+ *         system refuses threads, or what a plan needs; WEFT_ESTRICT. Refused masks and memory policies are no failure
  *         unless strict: weft_pool_effective() tells.
  *
  * Threads: any, concurrently; pools are independent. Blocks: until every worker is ready. Allocates. Does not change the

@@ -49,6 +49,7 @@ struct search {
     const char *root;
     char group[2][PATH_MAX]; /* the process's group per version, "" if it has none there */
     struct wf_quota *quota;
+    int error; /* why something that exists could not be read, 0: nothing was */
 };
 
 static bool list_holds(const char *list, const char *word) {
@@ -59,21 +60,38 @@ static bool list_holds(const char *list, const char *word) {
     return false;
 }
 
-static FILE *open_under(const char *root, const char *path) {
+/* What is not there, or not ours to read, bounds nothing that we could know; too few descriptors or bytes are a failure. */
+static FILE *open_under(struct search *search, const char *path) {
     char full[PATH_MAX];
-    int length = snprintf(full, sizeof full, "%s%s", root, path);
-    return length < 0 || (size_t)length >= sizeof full ? NULL : fopen(full, "re");
+    int length = snprintf(full, sizeof full, "%s%s", search->root, path);
+    if (length < 0 || (size_t)length >= sizeof full)
+        return NULL;
+    FILE *file = fopen(full, "re");
+    if (!file && (errno == ENOMEM || errno == EMFILE || errno == ENFILE))
+        search->error = errno;
+    return file;
+}
+
+/* One line without its end; false at the end of the file. */
+static bool read_line(struct search *search, FILE *file, char **line, size_t *room) {
+    errno = 0;
+    if (getline(line, room, file) <= 0) {
+        if (errno == ENOMEM)
+            search->error = errno;
+        return false;
+    }
+    (*line)[strcspn(*line, "\n")] = 0;
+    return true;
 }
 
 /* Lines "id:controllers:path"; version 2 has id 0 and no controllers. */
 static void read_groups(struct search *search) {
-    FILE *file = open_under(search->root, "/proc/self/cgroup");
+    FILE *file = open_under(search, "/proc/self/cgroup");
     char *line = NULL;
     size_t room = 0;
     if (!file)
         return;
-    while (getline(&line, &room, file) > 0) {
-        line[strcspn(line, "\n")] = 0;
+    while (read_line(search, file, &line, &room)) {
         char *controllers = strchr(line, ':');
         char *path = controllers ? strchr(controllers + 1, ':') : NULL;
         if (!path || path[1] != '/')
@@ -113,30 +131,30 @@ static bool read_cpu_max(FILE *file, double *cpus) {
     return !*end && us > 0 && period > 0;
 }
 
-static bool read_number(const char *root, const char *directory, const char *name, double *number) {
+static bool read_number(struct search *search, const char *directory, const char *name, double *number) {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path)
         return false;
-    FILE *file = open_under(root, path);
+    FILE *file = open_under(search, path);
     bool read = file && fscanf(file, "%lf", number) == 1;
     if (file)
         fclose(file);
     return read;
 }
 
-static bool quota_v1(const char *root, const char *directory, double *cpus) {
+static bool quota_v1(struct search *search, const char *directory, double *cpus) {
     double us, period;
-    if (!read_number(root, directory, "cpu.cfs_quota_us", &us) || !read_number(root, directory, "cpu.cfs_period_us", &period))
+    if (!read_number(search, directory, "cpu.cfs_quota_us", &us) || !read_number(search, directory, "cpu.cfs_period_us", &period))
         return false;
     *cpus = us / period;
     return us > 0 && period > 0; /* -1: no limit */
 }
 
-static bool quota_v2(const char *root, const char *directory, double *cpus) {
+static bool quota_v2(struct search *search, const char *directory, double *cpus) {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/cpu.max", directory) >= (int)sizeof path)
         return false;
-    FILE *file = open_under(root, path);
+    FILE *file = open_under(search, path);
     bool limited = file && read_cpu_max(file, cpus);
     if (file)
         fclose(file);
@@ -145,7 +163,7 @@ static bool quota_v2(const char *root, const char *directory, double *cpus) {
 
 static void consider(struct search *search, enum version version, const char *directory) {
     double cpus;
-    bool limited = version == VERSION_2 ? quota_v2(search->root, directory, &cpus) : quota_v1(search->root, directory, &cpus);
+    bool limited = version == VERSION_2 ? quota_v2(search, directory, &cpus) : quota_v1(search, directory, &cpus);
     if (!limited || (search->quota->cpus > 0 && search->quota->cpus <= cpus))
         return;
     search->quota->cpus = cpus;
@@ -212,20 +230,21 @@ static void search_line(struct search *search, char *line) {
         search_mount(search, VERSION_1, fields[3], fields[4]);
 }
 
-void wf_quota_read(const char *root, struct wf_quota *quota) {
+weft_status wf_quota_read(const char *root, struct wf_quota *quota) {
     struct search search = {.root = root, .quota = quota};
     quota->cpus = 0;
     quota->source[0] = 0;
     read_groups(&search);
-    FILE *file = open_under(root, "/proc/self/mountinfo");
+    FILE *file = open_under(&search, "/proc/self/mountinfo");
     char *line = NULL;
     size_t room = 0;
-    if (!file)
-        return;
-    while (getline(&line, &room, file) > 0) {
-        line[strcspn(line, "\n")] = 0;
+    while (file && read_line(&search, file, &line, &room))
         search_line(&search, line);
-    }
     free(line);
-    fclose(file);
+    if (file)
+        fclose(file);
+    if (!search.error)
+        return WEFT_OK;
+    return wf_fail(search.error == ENOMEM ? WEFT_ENOMEM : WEFT_EPERM,
+                   "the CPU quota cannot be read: %s (see ulimit -n, ulimit -v)", strerror(search.error));
 }

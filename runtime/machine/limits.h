@@ -20,8 +20,9 @@ struct wf_quota {
 
 /*
  * The tightest CPU quota over the process's control group and all its ancestors, v1 and v2, as far as this process can see
- * them. `root` is put before every path ("" for the running system). What cannot be read does not limit.
+ * them. `root` is put before every path ("" for the running system). What cannot be read does not limit. WEFT_ENOMEM, WEFT_EPERM:
+ * no memory or descriptors to read what may be there.
  */
-void wf_quota_read(const char *root, struct wf_quota *quota);
+weft_status wf_quota_read(const char *root, struct wf_quota *quota);
 
 #endif
