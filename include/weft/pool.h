@@ -54,7 +54,8 @@ typedef struct weft_pool_options {
  * @param pool     [out] written on success only.
  * @param options  NULL: all defaults (one worker per physical core that the process may use).
  * @return WEFT_OK; WEFT_EINVAL: NULL pool or unusable option or environment; WEFT_ETOPOLOGY; WEFT_ENOMEM; WEFT_EPERM: the
- *         system refuses threads; WEFT_ESTRICT.
+ *         system refuses threads, or what a plan needs; WEFT_ESTRICT. Refused masks and memory policies are no failure
+ *         unless strict: weft_pool_effective() tells.
  *
  * Threads: any, concurrently; pools are independent. Blocks: until every worker is ready. Allocates. Does not change the
  * caller's affinity, signal mask or memory policy.

@@ -254,6 +254,8 @@ weft_status wf_replan_begin(weft_pool *pool, weft_plan *current) {
         if (replan->places[id].role < 0)
             wf_fetch_or(&pool->resting[id / 64], UINT64_C(1) << id % 64, WF_RELAXED);
     wf_store(&pool->active, change.worker_count, WF_RELAXED);
+    if (!weft_plan_get_limits(current)->this_system)
+        return WEFT_OK;
     status = wf_cpu_mask_of_process(&replan->process);
     if (!status && weft_plan_get_limits(current)->affinity_restricted && !wf_plan_options(current)->ignore_affinity)
         status = wf_cpu_mask_copy(&replan->within, &replan->process);
