@@ -69,6 +69,13 @@ static unsigned read_threads(struct thread_facts *facts, unsigned max) {
     return count;
 }
 
+static unsigned count_named(const struct thread_facts *facts, unsigned count) {
+    unsigned named = 0;
+    for (unsigned i = 0; i < count; i++)
+        named += !strncmp(facts[i].name, "weft:", 5);
+    return named;
+}
+
 static unsigned long long signals(const int *numbers, unsigned count) {
     unsigned long long bits = 0;
     for (unsigned i = 0; i < count; i++)
@@ -89,8 +96,11 @@ Test(pool, workers_are_named_bound_to_their_pu_and_block_signals) {
     weft_group *group;
     cr_assert_eq(weft_group_create(&group, pool), WEFT_OK);
     cr_assert_eq(weft_group_destroy(group), WEFT_OK);
-    usleep(20000); /* a worker names itself after it has reported */
     unsigned threads = read_threads(facts, 1024), found = 0;
+    while (count_named(facts, threads) < workers) { /* a worker names itself after it has reported */
+        usleep(1000);
+        threads = read_threads(facts, 1024);
+    }
     for (unsigned w = 0; w < workers; w++) {
         char name[32];
         snprintf(name, sizeof name, "weft:n%dw%u", nodes[planned[w].node].os_index, w);
