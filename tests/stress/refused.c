@@ -229,8 +229,10 @@ int main(void) {
                     printf("skipped: no seccomp filter can be installed here\n");
                     return 77;
                 }
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) /* their own threads begin with that question */
         run_case(NULL, errors[e], true);
         cases++;
+#endif
     }
     printf("%u cases of refused system calls\n", cases);
     return 0;
