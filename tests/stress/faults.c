@@ -121,6 +121,8 @@ static weft_status use_array(weft_place place) {
         CHECK(((char *)weft_array_data(array))[i] == 1);
     if (!status)
         status = weft_array_placement(array, &placement, per_node, 8);
+    if (!status)
+        status = weft_array_migrate(array, NULL);
     weft_array_destroy(array);
     return status;
 }
@@ -264,7 +266,7 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 4096);
     inject_prepare();
     CHECK(!weft_pool_create(&pool, NULL));
-    unsigned threads = 1 + weft_pool_workers(pool);
+    unsigned threads = 2 + weft_pool_workers(pool); /* the caller and the watch */
     size_t used = 0;
     for (int pass = 0; pass < 3; pass++) { /* the first fills caches of the C library and the topology */
         for (size_t s = 0; s < count; s++)

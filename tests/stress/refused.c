@@ -45,7 +45,7 @@ static const struct refusal {
 };
 
 static const char *line_of(weft_pool *pool, const char *feature, bool reason) {
-    weft_effective lines[32];
+    static weft_effective lines[32];
     size_t count = weft_pool_effective(pool, lines, 32);
     for (size_t i = 0; i < count && i < 32; i++)
         if (!strcmp(lines[i].feature, feature))
