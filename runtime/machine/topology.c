@@ -308,8 +308,9 @@ static void unlock_after_fork(void) {
     pthread_mutex_unlock(&lock);
 }
 
-/* A child must not inherit the lock taken by a thread that it does not have. */
-__attribute__((constructor)) static void survive_fork(void) {
+/* A child must not inherit the lock taken by a thread that it does not have. Registered before the other rooms' handlers, so that a
+ * fork takes this lock after theirs, as everybody does. */
+__attribute__((constructor(101))) static void survive_fork(void) {
     pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
 }
 

@@ -1,8 +1,8 @@
 /*
- * soak [--remask]: a mixed load for WEFT_SOAK_SECONDS, ten minutes by default. Drivers make one pool after another and end it with
+ * soak: a mixed load for WEFT_SOAK_SECONDS, ten minutes by default. Drivers make one pool after another and end it with
  * work in flight; submitters share pools that live long and change the CPUs of their own threads meanwhile; all submit, spawn,
- * fill groups, nest loops, reduce, make arrays and sleep, beside threads and a process that spin and take CPUs away. --remask also
- * changes the affinity mask of the process while pools run.
+ * fill groups, nest loops, reduce, make arrays and sleep, beside threads and a process that spin and take CPUs away. The affinity
+ * mask of the process changes all the time, and pools follow it.
  *
  * Conservation is checked all along: every task that was accepted ran once, by pool; every loop covered its iterations. An actor
  * that does not get on for WEFT_SOAK_STALL_SECONDS is a failure that tells where everybody is.
@@ -275,18 +275,41 @@ static pid_t start_competitor(void) {
     _exit(0);
 }
 
-/*
- * The affinity mask of the process is that of its main thread. Off unless --remask asks for it: a pool's workers have masks of their
- * own, so this matters to pools that follow the process's mask, and to the plans of pools made meanwhile.
- */
+/* As taskset -a does, so that pools follow; threads may end meanwhile. */
+static void set_all_masks(uint64_t *random) {
+    cpu_set_t mask;
+    set_random_mask(getpid(), random);
+    CHECK(!sched_getaffinity(getpid(), sizeof mask, &mask));
+    DIR *directory = opendir("/proc/self/task");
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        if (*entry->d_name != '.')
+            sched_setaffinity(atoi(entry->d_name), sizeof mask, &mask);
+    closedir(directory);
+}
+
+/* The mask of the process bounds the pools made meanwhile; the one that lives long and runs on this machine follows it. */
 static void *remask(void *argument) {
     uint64_t *random = argument;
     while (!stop) {
         usleep(20000 + wf_rng_below(random, 500000));
-        set_random_mask(getpid(), random);
+        if (wf_rng_below(random, 2)) {
+            set_all_masks(random);
+        } else {
+            set_random_mask(getpid(), random);
+            CHECK(!weft_pool_replan(shared[0].pool));
+        }
     }
     CHECK(!sched_setaffinity(getpid(), sizeof allowed, &allowed));
     return NULL;
+}
+
+static int changes_followed(const weft_pool *pool) {
+    weft_effective lines[32];
+    size_t count = weft_pool_effective(pool, lines, 32);
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(lines[i].feature, "changes"))
+            return atoi(lines[i].got);
+    return -1;
 }
 
 static void show_pool(const char *whose, struct account *account) {
@@ -364,9 +387,8 @@ static unsigned number_from(const char *variable, unsigned otherwise) {
     return text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
 }
 
-int main(int argc, char **argv) {
+int main(void) {
     unsigned seconds = number_from("WEFT_SOAK_SECONDS", 600), stall_seconds = number_from("WEFT_SOAK_STALL_SECONDS", 60);
-    bool remasks = argc > 1 && !strcmp(argv[1], "--remask");
     pthread_t threads[ACTORS + SPINNERS + 1];
     uint64_t randoms[SPINNERS + 1];
     unsigned count = 0;
@@ -386,18 +408,20 @@ int main(int argc, char **argv) {
     }
     for (unsigned i = 0; i < SPINNERS; i++)
         CHECK(!pthread_create(&threads[count++], NULL, spin, &randoms[i]));
-    if (remasks)
-        CHECK(!pthread_create(&threads[count++], NULL, remask, &randoms[SPINNERS]));
+    CHECK(!pthread_create(&threads[count++], NULL, remask, &randoms[SPINNERS]));
     watch(seconds, stall_seconds);
     stop = true;
     for (unsigned i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
+    int followed = changes_followed(shared[0].pool);
     for (unsigned i = 0; i < SHARED; i++)
         close_account(&shared[i]);
     kill(competitor, SIGKILL);
     waitpid(competitor, NULL, 0);
-    printf("%u s: %" PRIu64 " pools, %" PRIu64 " tasks, %" PRIu64 " loops, %" PRIu64 " arrays, %" PRIu64 " masks set\n", seconds,
-           (uint64_t)pools, (uint64_t)tasks, (uint64_t)loops_run, (uint64_t)arrays_made, (uint64_t)masks_set);
+    printf("%u s: %" PRIu64 " pools, %" PRIu64 " tasks, %" PRIu64 " loops, %" PRIu64 " arrays, %" PRIu64
+           " masks set, %d changes followed\n",
+           seconds, (uint64_t)pools, (uint64_t)tasks, (uint64_t)loops_run, (uint64_t)arrays_made, (uint64_t)masks_set, followed);
     CHECK(pools > SHARED && tasks && loops_run && arrays_made);
+    CHECK(followed > 0 || CPU_COUNT(&allowed) == 1);
     return 0;
 }
