@@ -27,18 +27,35 @@ static void set_up(void) {
     world_set_up(2);
     for (unsigned i = 0; i < TASKS; i++)
         tasks[i] = (struct task){0};
-    running[0] = running[1] = NULL;
+    for (unsigned id = 0; id < WORLD_WORKERS; id++)
+        running[id] = NULL;
     publishes = false;
 }
 
 /* 0 spawns 1 and 2; each spawns one more. */
-static void set_up_tree(void) {
-    set_up();
+static void add_tree(void) {
     add(0, NULL, 1, 2);
     add(1, &tasks[0], 3, 1);
     add(2, &tasks[0], 4, 1);
     add(3, &tasks[1], 0, 0);
     add(4, &tasks[2], 0, 0);
+}
+
+static void set_up_tree(void) {
+    set_up();
+    add_tree();
+}
+
+static void set_up_three(void) {
+    set_up();
+    world_set_up(3);
+    add_tree();
+}
+
+static void set_up_tree_apart(void) {
+    set_up();
+    world_set_up_apart();
+    add_tree();
 }
 
 /* Two strangers with children. */
@@ -166,6 +183,11 @@ static const struct explore_case cases[] = {
      .check = check_leapfrog,
      .bound = 4},
     {.name = "join/tree", .set_up = set_up_tree, .threads = {world_work, world_work, submit_tree}, .check = check_tree},
+    {.name = "join/three",
+     .set_up = set_up_three,
+     .threads = {world_work, world_work, world_work, submit_tree},
+     .check = check_tree},
+    {.name = "join/apart", .set_up = set_up_tree_apart, .threads = {world_work, world_work, submit_tree}, .check = check_tree},
     {.name = "join/strangers",
      .set_up = set_up_strangers,
      .threads = {world_work, world_work, submit_strangers},

@@ -20,6 +20,16 @@ static void set_up(void) {
     ended = 0;
 }
 
+static void set_up_apart(void) {
+    set_up();
+    world_set_up_apart();
+}
+
+static void set_up_three(void) {
+    set_up();
+    world_set_up(3);
+}
+
 static void body(void *arg, weft_range range) {
     unsigned *cell = arg;
     EXPLORE_CHECK(range.first < range.last && range.last <= MOST);
@@ -158,6 +168,8 @@ static void set_up_one(void) {
 
 static const struct explore_case cases[] = {
     {.name = "loop/outside", .set_up = set_up, .threads = {world_work, world_work, outside}},
+    {.name = "loop/apart", .set_up = set_up_apart, .threads = {world_work, world_work, outside}},
+    {.name = "loop/three", .set_up = set_up_three, .threads = {world_work, world_work, world_work, outside}},
     {.name = "loop/again", .set_up = set_up, .threads = {world_work, world_work, again}},
     {.name = "loop/inside", .set_up = set_up, .threads = {world_work, world_work, submit_loop}},
     {.name = "loop/static", .set_up = set_up, .threads = {world_work, world_work, submit_static}},

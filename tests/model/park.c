@@ -9,7 +9,10 @@ static wf_atomic_u32 met;
 static wf_atomic_u32 submitted;
 
 static void set_up(unsigned workers) {
-    world_set_up(workers);
+    if (workers)
+        world_set_up(workers);
+    else
+        world_set_up_apart();
     for (unsigned i = 0; i < 4; i++)
         ran[i] = 0;
     met = submitted = 0;
@@ -17,6 +20,15 @@ static void set_up(unsigned workers) {
 
 static void set_up_one(void) {
     set_up(1);
+}
+
+/* Two workers on a node each. */
+static void set_up_apart(void) {
+    set_up(0);
+}
+
+static void set_up_three(void) {
+    set_up(3);
 }
 
 static void set_up_two(void) {
@@ -58,6 +70,22 @@ static void meet_task(void *arg) {
 static void submit_meeting(void) {
     submit(meet_task, &ran[0]);
     submit(meet_task, &ran[1]);
+    world_end();
+}
+
+/* All three on one node: two of the tasks wait for each other, the last wakes go on. */
+static void submit_meeting_and_one(void) {
+    submit(count_task, &ran[2]);
+    submit(meet_task, &ran[0]);
+    submit(meet_task, &ran[1]);
+    world_end();
+}
+
+/* Both for the first node, whose one worker cannot run both: the other node's must take one out of the inbox. */
+static void submit_meeting_to_one_node(void) {
+    weft_submit_options there = {WEFT_SUBMIT_OPTIONS_INIT, .placed = true};
+    EXPLORE_CHECK(weft_submit(&world_pool, meet_task, &ran[0], &there) == WEFT_OK);
+    EXPLORE_CHECK(weft_submit(&world_pool, meet_task, &ran[1], &there) == WEFT_OK);
     world_end();
 }
 
@@ -141,6 +169,10 @@ static void check_one(void) {
     EXPLORE_CHECK(ran[0] == 1);
 }
 
+static void check_three(void) {
+    EXPLORE_CHECK(ran[0] == 1 && ran[1] == 1 && ran[2] == 1);
+}
+
 static void check_two(void) {
     EXPLORE_CHECK(ran[0] == 1 && ran[1] == 1);
 }
@@ -168,6 +200,14 @@ static const struct explore_case cases[] = {
     {.name = "park/swap",
      .set_up = set_up_swap,
      .threads = {world_work, world_work, submit_two_of_two, swap_workers},
+     .check = check_two},
+    {.name = "park/meet_among_three",
+     .set_up = set_up_three,
+     .threads = {world_work, world_work, world_work, submit_meeting_and_one},
+     .check = check_three},
+    {.name = "park/meet_across_nodes",
+     .set_up = set_up_apart,
+     .threads = {world_work, world_work, submit_meeting_to_one_node},
      .check = check_two},
     {.name = "park/close", .set_up = set_up_one, .threads = {world_work, submit_late, submit_one}, .check = check_one},
 };

@@ -13,20 +13,25 @@
 weft_pool world_pool;
 
 static struct wf_worker workers[WORLD_WORKERS], *worker_table[WORLD_WORKERS];
-static struct wf_node home, *node_table[1] = {&home};
+static struct wf_node homes[WORLD_NODES], *node_table[WORLD_NODES] = {&homes[0], &homes[1]};
 static struct wf_slot slots[WORLD_WORKERS][SLOTS];
 static pthread_t thread_numbers[WORLD_WORKERS];
-static uint8_t classes[WORLD_WORKERS];
-static _Alignas(WF_LINE) unsigned char records[WORLD_WORKERS + 1][RECORDS * RECORD_BYTES];
-static weft_plan *plans[WORLD_WORKERS + 1];
+static uint8_t classes[WORLD_WORKERS][WORLD_WORKERS];
+static _Alignas(WF_LINE) unsigned char records[WORLD_WORKERS + WORLD_NODES][RECORDS * RECORD_BYTES];
+static weft_plan *plans[WORLD_WORKERS + 1], *plan_apart;
+
+static void make_plan(weft_plan **plan, const weft_plan_options *options) {
+    if (!weft_plan_create(plan, options))
+        return;
+    fprintf(stderr, "no plan: %s\n", weft_error_detail());
+    exit(1);
+}
 
 void world_begin(void) {
     for (unsigned count = 1; count <= WORLD_WORKERS; count++)
-        if (weft_plan_create(&plans[count],
-                             &(weft_plan_options){WEFT_PLAN_OPTIONS_INIT, .topology = "node:1 core:2 pu:1", .workers = count})) {
-            fprintf(stderr, "no plan: %s\n", weft_error_detail());
-            exit(1);
-        }
+        make_plan(&plans[count],
+                  &(weft_plan_options){WEFT_PLAN_OPTIONS_INIT, .topology = "node:1 core:3 pu:1", .workers = count});
+    make_plan(&plan_apart, &(weft_plan_options){WEFT_PLAN_OPTIONS_INIT, .topology = "node:2 core:1 pu:1"});
     explore_local((void **)(void *)&wf_self);
 }
 
@@ -46,27 +51,39 @@ static void make_worker(unsigned id) {
     worker->pool = &world_pool;
     worker->planned = &weft_plan_workers(world_pool.plan, NULL)[id];
     worker->id = worker->last_victim = id;
+    worker->node = worker->planned->node;
     worker->random = id + 1;
-    worker->classes = classes;
+    worker->classes = classes[id];
+    classify_victims(worker);
     wf_deque_init(&worker->deque, slots[id], SLOTS);
     set_up_records(&worker->records, records[id]);
     thread_numbers[id] = (pthread_t)id;
 }
 
-void world_set_up(unsigned count) {
+static void set_up(weft_plan *plan) {
     memset(&world_pool, 0, sizeof world_pool);
-    memset(&home, 0, sizeof home);
-    world_pool.plan = plans[count];
+    memset(homes, 0, sizeof homes);
+    world_pool.plan = plan;
     world_pool.settings.deque_slots = SLOTS;
-    world_pool.worker_count = count;
-    world_pool.node_count = 1;
+    weft_plan_workers(plan, &world_pool.worker_count);
+    weft_plan_nodes(plan, &world_pool.node_count);
     world_pool.workers = worker_table;
     world_pool.nodes = node_table;
     world_pool.threads = thread_numbers;
-    wf_inbox_init(&home.inbox);
-    set_up_records(&home.records, records[WORLD_WORKERS]);
-    for (unsigned id = 0; id < count; id++)
+    for (unsigned node = 0; node < world_pool.node_count; node++) {
+        wf_inbox_init(&homes[node].inbox);
+        set_up_records(&homes[node].records, records[WORLD_WORKERS + node]);
+    }
+    for (unsigned id = 0; id < world_pool.worker_count; id++)
         make_worker(id);
+}
+
+void world_set_up(unsigned count) {
+    set_up(plans[count]);
+}
+
+void world_set_up_apart(void) {
+    set_up(plan_apart);
 }
 
 void world_work(void) {
@@ -83,6 +100,6 @@ void world_end(void) {
 void world_destroy(void) {
     world_end();
     explore_plain(&world_pool, sizeof world_pool, true);
-    explore_plain(&home, sizeof home, true);
+    explore_plain(homes, sizeof homes, true);
     explore_plain(workers, sizeof workers[0], true);
 }

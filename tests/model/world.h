@@ -10,7 +10,8 @@
 #include "scheduler/join.h"
 #include "scheduler/pool.h"
 
-#define WORLD_WORKERS 2u
+#define WORLD_WORKERS 3u
+#define WORLD_NODES 2u
 
 extern weft_pool world_pool;
 
@@ -19,6 +20,9 @@ void world_begin(void);
 
 /* A new pool of `workers` idle workers on one node; before each schedule. */
 void world_set_up(unsigned workers);
+
+/* The same, two workers on a node each. */
+void world_set_up_apart(void);
 
 /* The life of the worker with the calling thread's number, until world_end(). */
 void world_work(void);
