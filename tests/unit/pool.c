@@ -72,7 +72,7 @@ static unsigned read_threads(struct thread_facts *facts, unsigned max) {
 static unsigned count_named(const struct thread_facts *facts, unsigned count) {
     unsigned named = 0;
     for (unsigned i = 0; i < count; i++)
-        named += !strncmp(facts[i].name, "weft:", 5);
+        named += !strncmp(facts[i].name, "weft:n", 6);
     return named;
 }
 
