@@ -23,6 +23,8 @@ int main(void) {
 }
 #else
 
+#define PASSES 4
+
 static weft_pool *pool; /* a healthy one, for the scenarios that need it */
 
 static weft_status make_plan_of(const char *topology) {
@@ -268,17 +270,18 @@ int main(int argc, char **argv) {
     CHECK(!weft_pool_create(&pool, NULL));
     unsigned threads = 2 + weft_pool_workers(pool); /* the caller and the watch */
     size_t used = 0;
-    for (int pass = 0; pass < 3; pass++) { /* the first fills caches of the C library and the topology */
+    int grew = 0;
+    for (int pass = 0; pass < PASSES; pass++) { /* the first fills caches of the C library and the topology */
         for (size_t s = 0; s < count; s++)
             exhaust(s, pass == 0);
         CHECK(count_threads() == threads);
         struct mallinfo2 heap = mallinfo2();
         size_t now = heap.uordblks + heap.hblkhd;
         printf("pass %d: %zu bytes of heap in use\n", pass, now);
-        if (pass == 2)
-            CHECK(now <= used);
+        grew += now > used;
         used = now;
     }
+    CHECK(grew < PASSES); /* a leak shows in every pass; the rest of a chunk too small to split does not */
     CHECK(!weft_pool_destroy(pool));
     if (argc > 1 && !strcmp(argv[1], "--table"))
         print_table();
