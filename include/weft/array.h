@@ -88,6 +88,21 @@ WEFT_API weft_status weft_array_touch(weft_array *array);
 WEFT_API weft_status weft_touch(weft_pool *pool, void *start, size_t bytes, size_t item_bytes);
 
 /**
+ * Repair an array: move each page that is present to the node where it belongs, in parallel, each node's pages by its workers.
+ * Interleaved pages go in turn over the nodes, in the order that leaves most where they are. Content and addresses stay, and
+ * other threads may use the items meanwhile. Absent pages stay absent (see weft_array_touch()). Pages that cannot move are
+ * counted as refused and no error, as in weft_memory_migrate(); all others are then where weft_array_placement() expects them.
+ *
+ * @param report  [out] summed over nodes and copies; NULL: not wanted.
+ * @return WEFT_OK; WEFT_EINVAL: NULL; WEFT_ENOTSUP: the pool's topology is not this machine's, or as WEFT_EPERM: the kernel refuses
+ *         move_pages; WEFT_ENOMEM: no memory for the lists; WEFT_ECLOSED; WEFT_EAGAIN as weft_for(). After an error some pages may
+ *         have moved.
+ *
+ * Threads: any, one at a time per array (two would find pages busy). Blocks: until all have been tried.
+ */
+WEFT_API weft_status weft_array_migrate(weft_array *array, weft_migration *report);
+
+/**
  * Run body over the items of the array, each part on the workers of the node its pages belong to; idle workers then steal,
  * nearest first. The report's local share compares the node of each page, asked from the kernel before the loop, with the node
  * of the worker that ran it; an item counts where its first byte lies, absent pages and those of a foreign topology as unknown.

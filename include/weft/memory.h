@@ -1,5 +1,5 @@
 /*
- * Pages: how large they are asked for, and where they are.
+ * Pages: how large they are asked for, where they are, and moving them.
  */
 #ifndef WEFT_MEMORY_H
 #define WEFT_MEMORY_H
@@ -44,6 +44,34 @@ typedef struct weft_placement {
  */
 WEFT_API weft_status weft_memory_placement(const void *start, size_t bytes, weft_placement *placement, size_t *per_node,
                                            size_t nodes);
+
+/** What became of pages that were to move. Counts are in base pages: pages = moved + there_already + absent + refused. */
+typedef struct weft_migration {
+    size_t page_bytes;    /**< base page size */
+    size_t pages;         /**< pages of the memory */
+    size_t moved;         /**< were elsewhere and are on the node now */
+    size_t there_already; /**< were on the node before */
+    size_t absent;        /**< not present (or the shared page of zeros): they stay so */
+    size_t refused;       /**< present elsewhere and still there; reason says why */
+    const char *reason;   /**< the gravest reason why pages were refused, or hidden as absent ones ("": none); static string */
+} weft_migration;
+
+/**
+ * Move the resident pages of [start, start + bytes) to an OS node: any memory of the process, huge pages as a whole. Contents and
+ * addresses stay, threads may use the memory meanwhile (they wait for a page while it moves). The memory policy stays too: where
+ * it names another node, pages that come later go there. Like move_pages(2) and hwloc's HWLOC_MEMBIND_MIGRATE without STRICT,
+ * pages that cannot move are no error: whoever needs all of them looks at refused. Once the node is full, no more are tried;
+ * Linux reclaims there, but kills nobody for it.
+ *
+ * @param os_node  OS index of the node (weft_plan_node.memory_node, weft_plan_memory_node.os_index).
+ * @param report   [out] NULL: not wanted.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, zero or overflowing size, or the node does not exist, has no memory or is not allowed to the
+ *         process (the text names those that are); WEFT_EPERM or WEFT_ENOTSUP: the kernel refuses move_pages; WEFT_ENOMEM: no
+ *         memory for the lists of pages. After an error some pages may have moved.
+ *
+ * Threads: any. Blocks: for three system calls per 4096 pages, and the copying. See weft_array_migrate() for many threads.
+ */
+WEFT_API weft_status weft_memory_migrate(const void *start, size_t bytes, unsigned os_node, weft_migration *report);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 /*
  * What an array is made of, shared by the files of this room: array.c (life), layout.c (who owns which bytes, and the
- * memory policy), touch.c (making pages present), locality.c (loops over arrays), placement.c (where pages are).
+ * memory policy), touch.c (making pages present), migrate.c (moving them), locality.c (loops over arrays), placement.c (where pages
+ * are).
  * Threading: everything is fixed after weft_array_create(); the items belong to the caller.
  */
 #ifndef WF_ARRAY_ARRAY_H

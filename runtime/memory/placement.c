@@ -23,23 +23,22 @@ struct batch {
     int nodes[BATCH];
 };
 
-/* No list of nodes: nothing moves, each page's node or a negative errno comes back. */
-static weft_status ask_nodes(struct batch *batch, size_t count) {
-    if (!syscall(SYS_move_pages, 0, count, batch->addresses, NULL, batch->nodes, 0))
+/* No list of nodes to move to: nothing moves. */
+weft_status wf_placement_ask(void **pages, int *nodes, size_t count) {
+    if (!syscall(SYS_move_pages, 0, count, pages, NULL, nodes, 0))
         return WEFT_OK;
     weft_status status = errno == ENOSYS ? WEFT_ENOTSUP : errno == ENOMEM ? WEFT_ENOMEM : WEFT_EPERM;
     return wf_fail(status, "the kernel does not say where pages are: move_pages: %s", strerror(errno));
 }
 
-/* Whether one of the first pages without a node is in memory all the same. */
-static bool finds_hidden(const struct batch *batch, size_t count) {
+bool wf_placement_hides(void **pages, const int *nodes, size_t count) {
     unsigned tries = 0;
     for (size_t i = 0; i < count && tries < HIDDEN_TRIES; i++) {
         unsigned char resident = 0;
-        if (batch->nodes[i] != -ENOENT)
+        if (nodes[i] != -ENOENT)
             continue;
         tries++;
-        if (!mincore(batch->addresses[i], wf_page_bytes(), &resident) && resident & 1)
+        if (!mincore(pages[i], wf_page_bytes(), &resident) && resident & 1)
             return true;
     }
     return false;
@@ -47,10 +46,10 @@ static bool finds_hidden(const struct batch *batch, size_t count) {
 
 static weft_status ask_batch(struct batch *batch, size_t count, wf_placement_fn visit, void *arg,
                              struct wf_placement_scope *scope) {
-    weft_status status = ask_nodes(batch, count);
+    weft_status status = wf_placement_ask(batch->addresses, batch->nodes, count);
     if (status != WEFT_OK)
         return status;
-    scope->hidden = scope->hidden || finds_hidden(batch, count);
+    scope->hidden = scope->hidden || wf_placement_hides(batch->addresses, batch->nodes, count);
     scope->asked += count;
     for (size_t i = 0; i < count; i++)
         visit(arg, batch->pages[i], batch->nodes[i] < 0 ? WF_NODE_ABSENT : batch->nodes[i]);

@@ -51,4 +51,13 @@ typedef void (*wf_placement_fn)(void *arg, size_t page, int node);
 weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn visit, void *arg,
                                struct wf_placement_scope *scope);
 
+/*
+ * One call of the kernel: nodes[i] becomes the node of the page that begins at pages[i], or a negative errno. WEFT_EPERM,
+ * WEFT_ENOTSUP, WEFT_ENOMEM as above.
+ */
+weft_status wf_placement_ask(void **pages, int *nodes, size_t count);
+
+/* Whether one of the first pages that were answered without a node is in memory all the same. */
+bool wf_placement_hides(void **pages, const int *nodes, size_t count);
+
 #endif

@@ -1,0 +1,124 @@
+/*
+ * Repairing an array: each page moves to the node where it belongs, pulled by that node's workers. They share a node's pages by
+ * whole units of the area (huge pages where it has them), so that no two of them get hold of one huge page.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "array/workers.h"
+#include "base/status.h"
+#include "memory/migration.h"
+#include "memory/placement.h"
+
+/* Bytes [first, last) of an area, whose pages belong to one node: what is left for part `index` of `count`, in whole units. */
+static void take_part(struct wf_migration_order *order, const struct wf_area *area, size_t first, size_t last, unsigned index,
+                      unsigned count) {
+    size_t unit = area->page_bytes, units = last > first ? (last - first - 1) / unit + 1 : 0;
+    size_t begin = weft_partition(units, count, 1, index) * unit, end = weft_partition(units, count, 1, index + 1) * unit;
+    order->start = (const char *)area->start + first + begin;
+    order->bytes = (end < last - first ? end : last - first) - begin;
+    order->unit = SIZE_MAX;
+    order->step = 1;
+}
+
+/* Every so many units, of those that belong to node k. */
+static void take_turns(struct wf_migration_order *order, const struct wf_array_job *job, unsigned k, unsigned index,
+                       unsigned count) {
+    const weft_array *array = job->array;
+    const struct wf_area *area = &array->areas[0];
+    unsigned nodes = array->node_count;
+    order->start = area->start;
+    order->bytes = area->bytes;
+    order->unit = area->page_bytes;
+    order->first = (k + nodes - job->phase) % nodes + (size_t)index * nodes;
+    order->step = (size_t)count * nodes;
+}
+
+/* The worker's share of what belongs to its node; none has bytes 0. */
+static struct wf_migration_order order_of(const struct wf_array_job *job, unsigned worker) {
+    const weft_array *array = job->array;
+    unsigned k = wf_array_node_of(array, worker);
+    const weft_plan_node *node = &array->nodes[k];
+    const struct wf_area *area = &array->areas[array->copies > 1 ? k : 0];
+    unsigned index = worker - node->first_worker, count = node->worker_count;
+    struct wf_migration_order order = {.target = node->memory_node, .home = node->os_index};
+    switch (array->options.place) {
+    case WEFT_INTERLEAVED:
+        take_turns(&order, job, k, index, count);
+        break;
+    case WEFT_PARTITIONED:
+        take_part(&order, area, wf_array_byte(array, array->bounds[node->first_worker]),
+                  wf_array_byte(array, array->bounds[node->first_worker + count]), index, count);
+        break;
+    case WEFT_ON_NODE:
+        if (k == array->options.node)
+            take_part(&order, area, 0, area->bytes, index, count);
+        break;
+    case WEFT_REPLICATED:
+        take_part(&order, area, 0, area->bytes, index, count);
+        break;
+    }
+    return order;
+}
+
+static void pull(void *arg, weft_range range) {
+    struct wf_array_job *job = arg;
+    for (size_t worker = range.first; worker < range.last; worker++) {
+        struct wf_migration_order order = order_of(job, (unsigned)worker);
+        weft_migration found = WF_MIGRATION_INIT; /* in lines of its own until it is done */
+        if (order.bytes)
+            wf_failure_note(&job->failure, wf_migrate(&order, &found));
+        job->reports[worker] = found;
+    }
+}
+
+/* Interleaved pages that lie in turn already: votes[p] of them say that unit u belongs to node (u + p) mod nodes. */
+struct votes {
+    const weft_array *array;
+    size_t *votes;
+};
+
+static void vote(void *arg, size_t page, int os_node) {
+    const struct votes *votes = arg;
+    unsigned nodes = votes->array->node_count;
+    size_t unit = page * wf_page_bytes() / votes->array->areas[0].page_bytes;
+    for (unsigned k = 0; k < nodes; k++)
+        if (wf_node_is_home(&votes->array->nodes[k], os_node))
+            votes->votes[(k + nodes - unit % nodes) % nodes]++;
+}
+
+/* Which node comes first is the kernel's choice: the one that leaves most pages where they are. */
+static weft_status choose_phase(struct wf_array_job *job) {
+    const struct wf_area *area = &job->array->areas[0];
+    struct votes votes = {job->array, calloc(job->array->node_count, sizeof *votes.votes)};
+    struct wf_placement_scope scope = {0};
+    if (!votes.votes)
+        return wf_fail(WEFT_ENOMEM, "no memory to find the turns of %u nodes", job->array->node_count);
+    weft_status status = wf_placement_visit(area->start, area->bytes, vote, &votes, &scope);
+    for (unsigned phase = 1; phase < job->array->node_count; phase++)
+        if (votes.votes[phase] > votes.votes[job->phase])
+            job->phase = phase;
+    free(votes.votes);
+    return status;
+}
+
+weft_status weft_array_migrate(weft_array *array, weft_migration *report) {
+    if (!array)
+        return wf_fail(WEFT_EINVAL, "array must be given");
+    if (!array->this_system)
+        return wf_fail(WEFT_ENOTSUP,
+                       "the array's nodes are those of a topology that is not this machine's: no page belongs there");
+    struct wf_array_job job = {.array = array, .reports = calloc(array->worker_count, sizeof *job.reports)};
+    if (!job.reports)
+        return wf_fail(WEFT_ENOMEM, "no memory for the reports of %u workers", array->worker_count);
+    weft_status status = array->options.place == WEFT_INTERLEAVED ? choose_phase(&job) : WEFT_OK;
+    if (status == WEFT_OK)
+        status = wf_array_run(&job, array->worker_count, pull);
+    weft_migration sum = WF_MIGRATION_INIT;
+    for (unsigned worker = 0; status == WEFT_OK && worker < array->worker_count; worker++)
+        wf_migration_add(&sum, &job.reports[worker]);
+    if (status == WEFT_OK && report)
+        *report = sum;
+    free(job.reports);
+    return status;
+}

@@ -1,0 +1,41 @@
+/* Static loops over workers, and the failures of their bodies. */
+#include "array/workers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/status.h"
+#include "parallel/loop.h"
+
+void wf_failure_note(struct wf_failure *failure, weft_status status) {
+    if (status == WEFT_OK || wf_exchange(&failure->failed, 1, WF_RELAXED))
+        return;
+    failure->status = status;
+    snprintf(failure->text, sizeof failure->text, "%s", weft_error_detail());
+}
+
+weft_status wf_failure_outcome(weft_status loop, const struct wf_failure *failure) {
+    return loop != WEFT_OK || failure->status == WEFT_OK ? loop : wf_fail(failure->status, "%s", failure->text);
+}
+
+weft_status wf_array_run(struct wf_array_job *job, unsigned count, weft_loop_fn body) {
+    unsigned workers = job->array->worker_count;
+    size_t *bounds = malloc((workers + 1) * sizeof *bounds);
+    if (!bounds)
+        return wf_fail(WEFT_ENOMEM, "no memory for the bounds of %u workers", workers);
+    for (unsigned worker = 0; worker <= workers; worker++) {
+        unsigned index = worker < job->first_worker ? 0 : worker - job->first_worker;
+        bounds[worker] = index < count ? index : count;
+    }
+    struct wf_loop_request request = {.n = count, .body = body, .arg = job, .schedule = WEFT_SCHEDULE_STATIC, .bounds = bounds};
+    weft_status status = wf_loop_run(job->array->pool, &request);
+    free(bounds);
+    return wf_failure_outcome(status, &job->failure);
+}
+
+unsigned wf_array_node_of(const weft_array *array, unsigned worker) {
+    unsigned k = 0;
+    while (worker - array->nodes[k].first_worker >= array->nodes[k].worker_count)
+        k++;
+    return k;
+}

@@ -1,0 +1,197 @@
+/* Migration on whatever nodes there are: counts that add up, content kept, absent pages left alone, bad input. */
+#include <criterion/criterion.h>
+#include <limits.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "memory/migration.h"
+#include "memory/pages.h"
+#include "memory/placement.h"
+#include "weft.h"
+
+#define TWO_NODES "node:2 core:2 pu:1"
+
+/* An OS node that has pages of this process: the one of a page of ours. */
+static unsigned own_node(void) {
+    static char here = 1;
+    void *page = (void *)((uintptr_t)&here & ~(uintptr_t)(wf_page_bytes() - 1));
+    int node = -1;
+    if (wf_placement_ask(&page, &node, 1) != WEFT_OK || node < 0)
+        cr_skip_test("the kernel does not say where pages are");
+    return (unsigned)node;
+}
+
+static void check_sum(const weft_migration *report) {
+    cr_expect_eq(report->page_bytes, wf_page_bytes());
+    cr_expect_eq(report->pages, report->moved + report->there_already + report->absent + report->refused);
+}
+
+Test(migration, counts_add_up_and_absent_pages_stay_absent) {
+    unsigned node = own_node();
+    struct wf_area area;
+    size_t page = wf_page_bytes(), pages = 10000;
+    cr_assert_eq(wf_area_reserve(&area, pages * page, WEFT_PAGES_BASE), WEFT_OK);
+    cr_assert_eq(wf_pages_populate(area.start, 6000 * page), WEFT_OK);
+    memset(area.start, 7, 6000 * page);
+    weft_migration report;
+    cr_assert_eq(weft_memory_migrate(area.start, area.bytes, node, &report), WEFT_OK, "%s", weft_error_detail());
+    check_sum(&report);
+    cr_expect_eq(report.pages, pages);
+    cr_expect_eq(report.moved + report.there_already, 6000);
+    cr_expect_eq(report.absent, 4000);
+    cr_expect_eq(((char *)area.start)[6000 * page - 1], 7);
+    weft_placement placement;
+    cr_assert_eq(weft_memory_placement(area.start, area.bytes, &placement, NULL, 0), WEFT_OK);
+    cr_expect_eq(placement.pages_absent, 4000);
+    cr_expect_eq(weft_memory_migrate(area.start, area.bytes, node, NULL), WEFT_OK, "the report is not always wanted");
+    wf_area_release(&area);
+}
+
+Test(migration, the_pages_of_the_first_and_last_byte_count) {
+    unsigned node = own_node();
+    size_t page = wf_page_bytes();
+    char *data = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(data, 1, 4 * page);
+    weft_migration report;
+    cr_assert_eq(weft_memory_migrate(data + page - 1, 2, node, &report), WEFT_OK);
+    cr_expect_eq(report.pages, 2);
+    cr_assert_eq(weft_memory_migrate(data + page, page, node, &report), WEFT_OK);
+    cr_expect_eq(report.pages, 1);
+    cr_assert_eq(weft_memory_migrate(data + 1, 4 * page - 1, node, &report), WEFT_OK);
+    cr_expect_eq(report.pages, 4);
+    munmap(data, 4 * page);
+}
+
+Test(migration, units_in_turn_make_up_the_whole) {
+    int node = (int)own_node();
+    struct wf_area area;
+    size_t page = wf_page_bytes();
+    cr_assert_eq(wf_area_reserve(&area, 1003 * page, WEFT_PAGES_BASE), WEFT_OK);
+    cr_assert_eq(wf_pages_populate(area.start, area.bytes), WEFT_OK);
+    for (size_t unit = 1; unit <= 16; unit *= 4) {
+        weft_migration sum = WF_MIGRATION_INIT;
+        for (size_t first = 0; first < 5; first++) {
+            const struct wf_migration_order order = {area.start, area.bytes, unit * page, first, 5, node, node};
+            cr_assert_eq(wf_migrate(&order, &sum), WEFT_OK);
+        }
+        cr_expect_eq(sum.pages, 1003, "units of %zu pages", unit);
+    }
+    const struct wf_migration_order beyond = {area.start, area.bytes, page, 1003, 5, node, node};
+    weft_migration none = WF_MIGRATION_INIT;
+    cr_expect_eq(wf_migrate(&beyond, &none), WEFT_OK);
+    cr_expect_eq(none.pages, 0);
+    wf_area_release(&area);
+}
+
+Test(migration, pages_without_a_node_to_go_to_are_refused) {
+    own_node();
+    struct wf_area area;
+    cr_assert_eq(wf_area_reserve(&area, 5000 * wf_page_bytes(), WEFT_PAGES_BASE), WEFT_OK);
+    cr_assert_eq(wf_pages_populate(area.start, 4500 * wf_page_bytes()), WEFT_OK);
+    const int nowhere[] = {-1, INT_MAX}; /* no name, and one that the kernel does not have */
+    for (size_t i = 0; i < 2; i++) {
+        const struct wf_migration_order order = {area.start, area.bytes, SIZE_MAX, 0, 1, nowhere[i], -1};
+        weft_migration report = WF_MIGRATION_INIT;
+        cr_assert_eq(wf_migrate(&order, &report), WEFT_OK, "%s", weft_error_detail());
+        check_sum(&report);
+        cr_expect_eq(report.refused, 4500);
+        cr_expect_eq(report.absent, 500);
+        cr_expect(strstr(report.reason, "name"), "%s", report.reason);
+    }
+    wf_area_release(&area);
+}
+
+Test(migration, the_graver_reason_stays) {
+    weft_migration sum = WF_MIGRATION_INIT, fine = WF_MIGRATION_INIT, refused = WF_MIGRATION_INIT;
+    static char page[1];
+    own_node();
+    const struct wf_migration_order order = {page, 1, SIZE_MAX, 0, 1, -1, -1};
+    page[0] = 1;
+    cr_assert_eq(wf_migrate(&order, &refused), WEFT_OK);
+    wf_migration_add(&sum, &refused);
+    wf_migration_add(&sum, &fine);
+    cr_expect_eq(sum.refused, 1);
+    cr_expect_str_eq(sum.reason, refused.reason);
+}
+
+Test(migration, unusable_arguments_are_errors) {
+    char here = 1;
+    weft_migration report = {.pages = 99};
+    unsigned node = own_node();
+    cr_expect_eq(weft_memory_migrate(NULL, 1, node, &report), WEFT_EINVAL);
+    cr_expect_eq(weft_memory_migrate(&here, 0, node, &report), WEFT_EINVAL);
+    cr_expect_eq(weft_memory_migrate(&here, SIZE_MAX, node, &report), WEFT_EINVAL);
+    cr_expect_eq(weft_memory_migrate(&here, SIZE_MAX - (uintptr_t)&here, node, &report), WEFT_EINVAL);
+    const unsigned nodes[] = {100000, INT_MAX, UINT_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        cr_expect_eq(weft_memory_migrate(&here, 1, nodes[i], &report), WEFT_EINVAL);
+        cr_expect(strstr(weft_error_detail(), "nodes with memory are"), "%s", weft_error_detail());
+        cr_expect_null(strchr(weft_error_detail(), '?'), "%s", weft_error_detail());
+    }
+    cr_expect_eq(report.pages, 99, "written on success only");
+}
+
+static weft_array *make(weft_pool *pool, weft_array_options options, size_t n) {
+    weft_array *array = NULL;
+    options.size = sizeof options;
+    cr_assert_eq(weft_array_create(&array, pool, n, 8, &options), WEFT_OK, "%s", weft_error_detail());
+    return array;
+}
+
+Test(migration, arrays_of_every_place_are_where_they_belong_afterwards) {
+    weft_pool *pool = NULL;
+    own_node();
+    cr_assert_eq(weft_pool_create(&pool, NULL), WEFT_OK);
+    for (int place = WEFT_PARTITIONED; place <= WEFT_REPLICATED; place++)
+        for (int pages = WEFT_PAGES_BASE; pages <= WEFT_PAGES_THP; pages++) {
+            size_t n = 1500000;
+            weft_array *array = make(pool, (weft_array_options){.place = (weft_place)place, .pages = (weft_pages)pages}, n);
+            double *data = weft_array_data(array);
+            data[n - 1] = 5;
+            weft_migration report;
+            weft_placement placement;
+            cr_assert_eq(weft_array_migrate(array, &report), WEFT_OK, "%s", weft_error_detail());
+            check_sum(&report);
+            cr_assert_eq(weft_array_placement(array, &placement, NULL, 0), WEFT_OK);
+            cr_expect_eq(report.pages, placement.pages);
+            cr_expect_eq(placement.pages_expected, report.moved + report.there_already);
+            cr_expect_eq(placement.pages_absent, report.absent);
+            cr_expect_eq(data[n - 1], 5);
+            cr_expect_eq(weft_array_migrate(array, NULL), WEFT_OK);
+            weft_array_destroy(array);
+        }
+    weft_pool_destroy(pool);
+}
+
+Test(migration, untouched_arrays_stay_untouched) {
+    weft_pool *pool = NULL;
+    own_node();
+    cr_assert_eq(weft_pool_create(&pool, NULL), WEFT_OK);
+    weft_array *array = make(pool, (weft_array_options){.untouched = true, .pages = WEFT_PAGES_BASE}, 100000);
+    weft_migration report;
+    cr_assert_eq(weft_array_migrate(array, &report), WEFT_OK);
+    cr_expect_eq(report.absent, report.pages);
+    cr_expect_gt(report.pages, 0);
+    weft_array_destroy(array);
+    weft_pool_destroy(pool);
+}
+
+Test(migration, arrays_that_cannot_be_migrated_are_errors) {
+    weft_pool *foreign = NULL, *closed = NULL;
+    weft_migration report = {.pages = 99};
+    cr_expect_eq(weft_array_migrate(NULL, &report), WEFT_EINVAL);
+    cr_assert_eq(weft_pool_create(&foreign, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = TWO_NODES}), WEFT_OK);
+    weft_array *array = make(foreign, (weft_array_options){.place = WEFT_PARTITIONED}, 1000);
+    cr_expect_eq(weft_array_migrate(array, &report), WEFT_ENOTSUP);
+    cr_expect(strstr(weft_error_detail(), "topology"), "%s", weft_error_detail());
+    weft_array_destroy(array);
+    weft_pool_destroy(foreign);
+    cr_assert_eq(weft_pool_create(&closed, NULL), WEFT_OK);
+    array = make(closed, (weft_array_options){.place = WEFT_PARTITIONED}, 1000);
+    cr_assert_eq(weft_pool_close(closed), WEFT_OK);
+    cr_expect_eq(weft_array_migrate(array, &report), WEFT_ECLOSED);
+    cr_expect_eq(report.pages, 99, "written on success only");
+    weft_array_destroy(array);
+    weft_pool_destroy(closed);
+}
