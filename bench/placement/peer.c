@@ -3,10 +3,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/kernel.h"
 
-static const char *const bodies[] = {"compute", "sleep"}, *const costs[] = {"even", "growing"};
+static const char *const bodies[] = {"free", "in-step"}, *const costs[] = {"even", "growing"};
 
 static bool fail(const struct peer_way *way, const char *what) {
     fprintf(stderr, "%s, first touch %s: %s\n", way->schedule, way->first_touch, what);
@@ -38,7 +39,7 @@ static bool run_loops(const struct peer_way *way, struct workload *workload, uns
         if (!way->loop(workload))
             return fail(way, "the loop failed");
         if (!workload_end(workload, &share))
-            return fail(way, "a row did not run, or there are too many threads");
+            return fail(way, "a row did not run");
         sum->visits += share.visits;
         sum->local += share.local;
         sum->busiest += share.busiest / loops;
@@ -67,13 +68,14 @@ static bool measure(const struct peer_way *way, struct workload *workload, unsig
 }
 
 static bool measure_all(const struct peer *peer, struct workload *workload, unsigned loops) {
-    for (size_t i = 0; i < peer->way_count; i++)
-        for (unsigned kind = 0; kind < 4; kind++) {
-            workload->body = kind % 2 ? WORKLOAD_SLEEP : WORKLOAD_COMPUTE;
-            workload->cost = kind / 2 ? WORKLOAD_GROWING : WORKLOAD_EVEN;
-            if (!measure(&peer->ways[i], workload, loops))
-                return false;
-        }
+    for (size_t i = 0; i < peer->way_count; i++) {
+        workload->cost = WORKLOAD_EVEN;
+        if (!measure(&peer->ways[i], workload, loops))
+            return false;
+        workload->cost = WORKLOAD_GROWING;
+        if (!measure(&peer->ways[i], workload, loops))
+            return false;
+    }
     return true;
 }
 
@@ -86,15 +88,17 @@ static size_t parse(const char *text) {
 
 int peer_main(int argc, char **argv, const struct peer *peer) {
     struct workload workload;
-    size_t rows = argc == 3 ? parse(argv[1]) : 0, loops = argc == 3 ? parse(argv[2]) : 0;
-    if (!rows || !loops) {
-        fprintf(stderr, "usage: %s ROWS LOOPS\n", argv[0]);
+    size_t rows = argc == 4 ? parse(argv[1]) : 0, loops = argc == 4 ? parse(argv[2]) : 0;
+    bool in_step = argc == 4 && !strcmp(argv[3], bodies[WORKLOAD_IN_STEP]);
+    if (!rows || !loops || (!in_step && strcmp(argv[3], bodies[WORKLOAD_FREE]))) {
+        fprintf(stderr, "usage: %s ROWS LOOPS %s|%s\n", argv[0], bodies[WORKLOAD_FREE], bodies[WORKLOAD_IN_STEP]);
         return 1;
     }
-    if (!kernel_forbid_huge_pages() || !workload_create(&workload, rows)) {
+    if (!kernel_forbid_huge_pages() || !workload_create(&workload, rows, peer->threads)) {
         fprintf(stderr, "%s: no memory, or the kernel does not forbid huge pages\n", argv[0]);
         return 1;
     }
+    workload.body = in_step ? WORKLOAD_IN_STEP : WORKLOAD_FREE;
     printf("{\"version\": \"%s\", \"threads\": %u, \"ways\": %zu}\n", peer->version, peer->threads, peer->way_count);
     bool measured = measure_all(peer, &workload, (unsigned)loops);
     workload_destroy(&workload);

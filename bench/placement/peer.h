@@ -28,7 +28,7 @@ struct peer {
     size_t way_count;
 };
 
-/* PROGRAM ROWS LOOPS: measure each way with each body and cost. Returns the exit code: 0, or 1 after a line on stderr. */
+/* PROGRAM ROWS LOOPS free|in-step: measure each way with that body and each cost. Returns the exit code: 0, or 1 after a line on stderr. */
 int peer_main(int argc, char **argv, const struct peer *peer);
 
 #ifdef __cplusplus

@@ -1,33 +1,20 @@
 /* Memory, body and check of the workload. A row is touched by one thread at a time; the peer's loop orders one loop before the next. */
 #include "placement/workload.h"
 
-#include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "harness/kernel.h"
+#include "harness/pace.h"
 
-#define PASSES 8       /* over a row of average cost */
-#define SLEEP_NS 25000 /* in place of a pass */
-#define LATE_NS 2000000
-#define SECOND_NS INT64_C(1000000000)
-
-/* Threads are numbered as they come to their first row. */
-static int thread_number(void) {
-    static atomic_int count;
-    static _Thread_local int number = -1;
-    if (number < 0)
-        number = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed); /* only to differ */
-    return number;
-}
+#define PASSES 8           /* over a row of average cost */
+#define AHEAD (2 * PASSES) /* passes that a thread in step may be before another */
 
 static size_t pages_of(const struct workload *workload) {
     return (workload->rows * WORKLOAD_ROW_BYTES - 1) / kernel_page_bytes() + 1;
 }
 
-bool workload_create(struct workload *workload, size_t rows) {
-    *workload = (struct workload){.rows = rows};
+bool workload_create(struct workload *workload, size_t rows, unsigned threads) {
+    *workload = (struct workload){.rows = rows, .threads = threads};
     workload->ran = malloc(rows * sizeof *workload->ran);
     workload->thread = malloc(rows * sizeof *workload->thread);
     workload->x_node = malloc(pages_of(workload) * sizeof *workload->x_node);
@@ -81,7 +68,7 @@ static unsigned passes_of(const struct workload *workload, size_t row) {
 /* Times that x is added to y when the row runs once. */
 static unsigned additions_of(const struct workload *workload, size_t row) {
     unsigned passes = passes_of(workload, row);
-    return workload->body == WORKLOAD_SLEEP || !passes ? 1 : passes;
+    return passes ? passes : 1;
 }
 
 static void add_row(double *restrict y, const double *restrict x) {
@@ -89,36 +76,26 @@ static void add_row(double *restrict y, const double *restrict x) {
         y[i] += x[i];
 }
 
-/*
- * Sleep so that the thread's rows take time in proportion to their costs. It wakes late, and it has worked: what that took is made
- * up for in the next rows. A thread that is later than LATE_NS was without work in between, and begins anew.
- */
-static void sleep_passes(unsigned passes) {
-    static _Thread_local int64_t until;
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t now = (int64_t)at.tv_sec * SECOND_NS + at.tv_nsec;
-    until = (now - until > LATE_NS ? now : until) + (int64_t)passes * SLEEP_NS;
-    if (until <= now)
-        return;
-    at = (struct timespec){.tv_sec = until / SECOND_NS, .tv_nsec = until % SECOND_NS};
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
-}
-
 void workload_run(struct workload *workload, size_t first, size_t last) {
+    bool in_step = workload->body == WORKLOAD_IN_STEP;
+    if (in_step)
+        pace_enter();
     for (size_t row = first; row < last; row++) {
         workload->ran[row] = kernel_node_here();
-        workload->thread[row] = thread_number();
+        workload->thread[row] = pace_thread();
         for (unsigned left = additions_of(workload, row); left; left--)
             add_row(workload->y + row * WORKLOAD_ROW_ITEMS, workload->x + row * WORKLOAD_ROW_ITEMS);
-        if (workload->body == WORKLOAD_SLEEP)
-            sleep_passes(passes_of(workload, row));
+        if (in_step)
+            pace_advance(passes_of(workload, row), AHEAD);
     }
+    if (in_step)
+        pace_leave();
 }
 
 bool workload_begin(struct workload *workload) {
     for (size_t row = 0; row < workload->rows; row++)
         workload->ran[row] = KERNEL_NO_NODE;
+    pace_begin(workload->threads);
     return kernel_page_nodes(workload->x, pages_of(workload), workload->x_node) &&
            kernel_page_nodes(workload->y, pages_of(workload), workload->y_node);
 }
@@ -131,11 +108,11 @@ static void count_visit(struct workload_share *share, int lies, int ran) {
 }
 
 bool workload_end(const struct workload *workload, struct workload_share *share) {
-    unsigned work[WORKLOAD_MAX_THREADS] = {0}, sum = 0, most = 0;
+    unsigned work[PACE_MAX_THREADS] = {0}, sum = 0, most = 0;
     *share = (struct workload_share){0};
     for (size_t row = 0; row < workload->rows; row++) {
         size_t page = row * WORKLOAD_ROW_BYTES / kernel_page_bytes();
-        if (workload->ran[row] == KERNEL_NO_NODE || workload->thread[row] >= WORKLOAD_MAX_THREADS)
+        if (workload->ran[row] == KERNEL_NO_NODE)
             return false;
         unsigned *own = &work[workload->thread[row]], cost = passes_of(workload, row);
         sum += cost;

@@ -2,9 +2,10 @@
  * The workload that every peer runs: y += x over rows of doubles. Which loop, by which threads, is the peer's part; memory, body
  * and the check of the result are the same for all.
  *
- * Two bodies: one computes; one sleeps. In an emulated machine CPUs take turns on fewer real ones, so equal computation takes
- * unequal time and a schedule that balances sees imbalance that no real machine has; equal sleep takes equal time there.
- * Two costs: every row the same; or growing with the row from nothing to double, so that equal parts are unequal work.
+ * Two bodies do the same work. In one the threads are free; in the other they keep in step (harness/pace.h), which is for emulated
+ * machines: their CPUs take turns on fewer real ones, so equal work takes unequal time, and a schedule that balances sees imbalance
+ * that no real machine has. Two costs: every row the same; or growing with the row from nothing to double, so that equal parts are
+ * unequal work.
  */
 #ifndef BENCH_PLACEMENT_WORKLOAD_H
 #define BENCH_PLACEMENT_WORKLOAD_H
@@ -19,17 +20,18 @@ extern "C" {
 #define WORKLOAD_ROW_BYTES 4096
 #define WORKLOAD_ROW_ITEMS (WORKLOAD_ROW_BYTES / sizeof(double))
 #define WORKLOAD_MAX_NODES 64
-#define WORKLOAD_MAX_THREADS 4096
 
-enum workload_body { WORKLOAD_COMPUTE, WORKLOAD_SLEEP };
+enum workload_body { WORKLOAD_FREE, WORKLOAD_IN_STEP };
 enum workload_cost { WORKLOAD_EVEN, WORKLOAD_GROWING };
 
 struct workload {
     size_t rows;
+    unsigned threads; /* that the peer is going to use */
     enum workload_body body;
     enum workload_cost cost;
     double *x, *y;        /* rows * WORKLOAD_ROW_ITEMS each, from a page boundary; workload_map()'s or the peer's memory */
-    int *ran, *thread;    /* of each row: node of the CPU it ran on, and which thread that was; written by that thread */
+    int *ran;             /* node of the CPU that each row of the loop ran on; written by whoever ran it, as `thread` */
+    unsigned *thread;     /* pace_thread() */
     int *x_node, *y_node; /* of each page, before the loop */
 };
 
@@ -41,7 +43,7 @@ struct workload_share {
 };
 
 /* Everything but x and y. False: no memory. */
-bool workload_create(struct workload *workload, size_t rows);
+bool workload_create(struct workload *workload, size_t rows, unsigned threads);
 void workload_destroy(struct workload *workload);
 
 /* x and y as untouched memory, and their release. */
@@ -57,7 +59,7 @@ void workload_run(struct workload *workload, size_t first, size_t last);
 /* Before a loop: ask where the pages lie, and forget where rows ran. False: the kernel does not say. */
 bool workload_begin(struct workload *workload);
 
-/* After a loop. False: a row did not run, or there are too many threads. */
+/* After a loop. False: a row did not run. */
 bool workload_end(const struct workload *workload, struct workload_share *share);
 
 /* Whether y holds what `loops` loops give. */
