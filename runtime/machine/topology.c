@@ -151,7 +151,7 @@ static weft_status load_xml(struct wf_topology *topology, const char *path) {
     status = expect_memory(path, bytes * ROOM_PER_XML_BYTE);
     if (!status)
         status = expect_descriptors(path);
-    if (!status && hwloc_topology_set_xmlbuffer(topology->hwloc, text, (int)bytes)) /* a fraction of INT_MAX: xml.h */
+    if (!status && hwloc_topology_set_xmlbuffer(topology->hwloc, text, (int)bytes)) /* the file is bounded, so this fits */
         status = wf_fail(errno == ENOMEM ? WEFT_ENOMEM : WEFT_ETOPOLOGY, "hwloc does not take the XML file \"%s\"", path);
     if (!status)
         status = topology_load(topology, path);
