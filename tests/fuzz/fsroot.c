@@ -16,7 +16,13 @@
 
 #define FILES_MOST 200
 
-static char root[64];
+/* Bytes that JSON, SVG and their line breaks must stand: markup, none of UTF-8, many of two bytes and no space. */
+#define NAME "<&\"\x01\xff" ACCENTS ACCENTS "."
+#define ACCENTS                                                                                                                  \
+    "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"   \
+    "\xc3\xa9\xc3\xa9\xc3\xa9"
+
+static char parent[64], root[256];
 
 static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *where) {
     (void)info;
@@ -33,6 +39,7 @@ static void empty_root(void) {
 static void leave(void) {
     empty_root();
     rmdir(root);
+    rmdir(parent);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
@@ -40,8 +47,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argv;
     unsetenv("WEFT_WORKERS");
     unsetenv("WEFT_SMT");
-    snprintf(root, sizeof root, "%s/weft-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
-    if (!mkdtemp(root))
+    snprintf(parent, sizeof parent, "%s/weft-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+    if (!mkdtemp(parent))
+        abort();
+    snprintf(root, sizeof root, "%s/%s", parent, NAME);
+    if (mkdir(root, 0777))
         abort();
     atexit(leave);
     return 0;
