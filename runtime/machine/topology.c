@@ -4,12 +4,14 @@
  */
 #include "machine/topology.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <hwloc/plugins.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -264,6 +266,48 @@ static bool holds_file(const char *directory, const char *file) {
     return found;
 }
 
+/* A list like "0-3,8": at least one number, none beyond any machine, no range that runs backwards. */
+static bool is_number_list(const char *text) {
+    for (;; text++) {
+        char *end;
+        unsigned long first = strtoul(text, &end, 10), last = first;
+        if (*text < '0' || *text > '9')
+            return false;
+        if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+            last = strtoul(end + 1, &end, 10);
+        if (last < first || last > MAX_SYNTHETIC_INDEX || !strchr(",\n", *end))
+            return false;
+        if (*end != ',')
+            return true;
+        text = end;
+    }
+}
+
+static bool holds_node(const char *path) {
+    DIR *list = opendir(path);
+    bool found = !list; /* no such directory is one node */
+    for (struct dirent *entry; !found && (entry = readdir(list));)
+        found = !strncmp(entry->d_name, "node", 4) && entry->d_name[4] >= '0' && entry->d_name[4] <= '9';
+    if (list)
+        closedir(list);
+    return found;
+}
+
+/* hwloc 2.9 ends the process where the directory of nodes holds none, or its list is empty. */
+static bool nodes_are_sound(const char *directory) {
+    char path[PATH_MAX], text[512] = "";
+    int length = snprintf(path, sizeof path, "%s/sys/devices/system/node/online", directory);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return false;
+    FILE *file = fopen(path, "re");
+    bool listed = file && fgets(text, sizeof text, file);
+    bool sound = !file || (listed && is_number_list(text));
+    if (file)
+        fclose(file);
+    path[(size_t)length - strlen("/online")] = 0;
+    return sound && holds_node(path);
+}
+
 /* Set a variable and keep what it was (NULL: unset), or put that back. False: no memory, and it is what it was. */
 static bool swap_environment(const char *name, const char *value, char **kept) {
     const char *before = getenv(name);
@@ -287,6 +331,8 @@ static weft_status load_fsroot(struct wf_topology *topology, const char *directo
     if (!holds_file(directory, "sys/devices/system/cpu") && !holds_file(directory, "proc/cpuinfo"))
         return wf_fail(WEFT_ETOPOLOGY, "directory \"%s\" is no fsroot: it has neither sys/devices/system/cpu nor proc/cpuinfo",
                        directory);
+    if (!nodes_are_sound(directory))
+        return wf_fail(WEFT_ETOPOLOGY, "directory \"%s\" is no fsroot: its sys/devices/system/node names no node", directory);
     weft_status status = expect_room_for_files(directory);
     if (status)
         return status;

@@ -113,8 +113,8 @@ static void try_for(struct fuzz_input *input, bool inside) {
     options->item_bytes = (size_t)fuzz_number(input, 8);
     if (options->grain && loop.n / options->grain > 1024)
         options->grain = loop.n / 1024 + 1;
-    if (inside && !options->grain) /* an automatic grain doubles from 1: 64 steps and more while pieces are split off */
-        options->grain = loop.n / 1024 + 1;
+    if (inside && !options->grain && loop.n / (options->align ? options->align : 1) > 1024)
+        options->grain = loop.n / 1024 + 1; /* an automatic grain begins with one unit, and stays there if bodies are slow */
     call_count = 0;
     fuzz_begin();
     if (inside) {
