@@ -14,6 +14,7 @@ present() {
     case $1 in
     command) command -v "$2" >/dev/null 2>&1 ;;
     module) pkg-config --exists "$2" >/dev/null 2>&1 ;;
+    file) for file in $2; do [ -e "$file" ] && return 0; done && return 1 ;;
     header) for dir in /usr/include /usr/include/* /usr/local/include; do [ -e "$dir/$2" ] && return 0; done && return 1 ;;
     esac
 }

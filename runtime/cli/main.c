@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
             char name[32];
             snprintf(name, sizeof name, "weft %s", commands[i].name);
             argv[1] = name; /* argp prints it in its messages */
-            return commands[i].run(argc - 1, argv + 1);
+            return commands[i].run(argc - 1, argv + 1, 0);
         }
     fprintf(stderr, "weft: there is no command \"%s\"\n\n", argv[1]);
     print_usage(stderr);

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "cli/command.h"
 #include "cli/plan_output.h"
@@ -29,13 +30,18 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static unsigned parse_count(const char *text, const char *name, struct argp_state *state) {
+/* A number from `least` on. argp_error() returns where argp was told not to end the process. */
+static error_t parse_count(const char *text, const char *name, unsigned least, unsigned *count, struct argp_state *state) {
     char *end;
     errno = 0;
     unsigned long value = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || value > UINT_MAX)
-        argp_error(state, "--%s=%s: not a whole number", name, text);
-    return (unsigned)value;
+    bool number = *text >= '0' && *text <= '9' && !*end && !errno && value <= UINT_MAX;
+    if (number && value >= least) {
+        *count = (unsigned)value;
+        return 0;
+    }
+    argp_error(state, number ? "--%s=%s: a pool has at least one worker" : "--%s=%s: not a whole number", name, text);
+    return EINVAL;
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {
@@ -45,10 +51,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         arguments->options.topology = value;
         return 0;
     case 'w':
-        arguments->options.workers = parse_count(value, "workers", state);
-        if (!arguments->options.workers)
-            argp_error(state, "--workers=0: a pool has at least one worker");
-        return 0;
+        return parse_count(value, "workers", 1, &arguments->options.workers, state);
     case 'n':
         arguments->options.nodes = value;
         return 0;
@@ -56,8 +59,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         arguments->options.smt = true;
         return 0;
     case KEY_RESERVE:
-        arguments->options.reserved_cores = parse_count(value, "reserve", state);
-        return 0;
+        return parse_count(value, "reserve", 0, &arguments->options.reserved_cores, state);
     case 'j':
         arguments->json = true;
         return 0;
@@ -66,7 +68,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "what is \"%s\"? Options begin with --", value);
-        return 0;
+        return EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -86,12 +88,13 @@ static int show(const weft_plan *plan, const struct arguments *arguments) {
     return failed || fflush(stdout) ? fail("cannot print the plan: ", strerror(errno)) : 0;
 }
 
-int wf_plan_command(int argc, char **argv) {
+int wf_plan_command(int argc, char **argv, unsigned argp_flags) {
     static const char doc[] = "Show which core each worker gets, which node owns it, and in which order it looks for victims."
                               "\vExit status: 0, 1 if there is no such plan, 64 for a wrong option.";
     static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
     struct arguments arguments = {.options = {WEFT_PLAN_OPTIONS_INIT}};
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (argp_parse(&argp, argc, argv, argp_flags, NULL, &arguments))
+        return EX_USAGE;
     weft_plan *plan;
     if (weft_plan_create(&plan, &arguments.options))
         return fail("", weft_error_detail());

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "cli/plan_output.h"
 
@@ -48,10 +49,14 @@ static json_t *worker_json(const weft_plan *plan, unsigned id) {
 }
 
 static json_t *limits_json(const weft_plan_limits *limits) {
-    return json_pack("{s:i, s:i, s:f, s:s, s:b, s:b, s:b, s:s}", "allowed_pus", (int)limits->allowed_pus, "allowed_cores",
-                     (int)limits->allowed_cores, "quota_cpus", limits->quota_cpus, "quota_source", limits->quota_source,
-                     "affinity_restricted", limits->affinity_restricted, "owns_machine", limits->owns_machine, "this_system",
-                     limits->this_system, "reason", limits->reason);
+    char *source = wf_text_clean(limits->quota_source), *reason = wf_text_clean(limits->reason);
+    json_t *json = json_pack("{s:i, s:i, s:f, s:s, s:b, s:b, s:b, s:s}", "allowed_pus", (int)limits->allowed_pus, "allowed_cores",
+                             (int)limits->allowed_cores, "quota_cpus", limits->quota_cpus, "quota_source", source,
+                             "affinity_restricted", limits->affinity_restricted, "owns_machine", limits->owns_machine,
+                             "this_system", limits->this_system, "reason", reason);
+    free(source);
+    free(reason);
+    return json;
 }
 
 static json_t *plan_json(const weft_plan *plan) {

@@ -20,6 +20,9 @@ char *wf_text_list(const unsigned *numbers, unsigned count); /* "0-7,16-23" of i
 char *wf_text_pus(const weft_plan *plan, unsigned first_worker, unsigned count); /* the workers' PUs, as a list */
 char *wf_text_nodes(const int *os_indexes, unsigned count);                      /* "0, 2" */
 
+/* A copy, which the caller frees, with "?" for what is no character: paths may hold any bytes, JSON and SVG may not. */
+char *wf_text_clean(const char *text);
+
 /* Bytes as "64.0 GiB"; `unknown` for 0. Valid until the next call but seven. */
 const char *wf_text_bytes(uint64_t bytes, const char *unknown);
 

@@ -35,6 +35,28 @@ char *wf_text_list(const unsigned *numbers, unsigned count) {
     return fclose(to) ? (free(text), NULL) : text;
 }
 
+/* Bytes of the character at `at`; 0 if there is none that UTF-8 and XML allow. */
+static size_t character_bytes(const unsigned char *at) {
+    size_t length = at[0] < 0x80 ? at[0] >= ' ' : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < length; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    bool beyond = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+                  (at[0] == 0xf4 && at[1] > 0x8f) || (at[0] == 0xef && at[1] == 0xbf && at[2] > 0xbd);
+    return beyond ? 0 : length;
+}
+
+char *wf_text_clean(const char *text) {
+    char *clean = strdup(text);
+    for (char *at = clean; at && *at;) {
+        size_t length = character_bytes((const unsigned char *)at);
+        if (!length)
+            *at = '?';
+        at += length ? length : 1;
+    }
+    return clean;
+}
+
 static int by_value(const void *a, const void *b) {
     unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
     return x < y ? -1 : x > y;

@@ -190,7 +190,8 @@ static int wrap(struct wf_svg *svg, const char *text, int page_width, int y) {
         if (take > most) {
             for (take = most; take > 0 && text[take] != ' ';)
                 take--;
-            take = take ? take : most;
+            for (take = take ? take : most; take > 1 && ((unsigned char)text[take] & 0xc0) == 0x80;)
+                take--; /* not inside a character */
         }
         if (svg)
             wf_svg_words(svg, "reason", 2 * WF_PADDING, y + lines * WF_LINE_HEIGHT, "%.*s", (int)take, text);
@@ -211,7 +212,8 @@ static void draw(struct picture *picture) {
     unsigned workers = worker_count(plan);
     char title[96];
     wf_layout_make(layout, plan, 0, LEGEND_HEIGHT); /* for its width */
-    const char *reason = weft_plan_get_limits(plan)->reason;
+    char *clean = wf_text_clean(weft_plan_get_limits(plan)->reason);
+    const char *reason = clean ? clean : "";
     unsigned memory_count;
     weft_plan_memory_nodes(plan, &memory_count);
     int legend_height = LEGEND_HEIGHT + (memory_count ? LEGEND_LINE : 0) + (layout->node_count > 1 ? WF_LINE_HEIGHT : 0);
@@ -228,6 +230,7 @@ static void draw(struct picture *picture) {
     if (layout->table)
         draw_table(picture);
     draw_legend(picture);
+    free(clean);
 }
 
 int wf_plan_write_svg(const char *path, const weft_plan *plan) {

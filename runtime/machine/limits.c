@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,12 @@ static bool read_text(int file, char *text, size_t room) {
     return true;
 }
 
+/* A quota that a kernel could mean: the files of a copied or mounted tree may hold "inf", "nan" or 1e-308. */
+static bool to_cpus(double us, double period_us, double *cpus) {
+    *cpus = us / period_us;
+    return us > 0 && period_us > 0 && *cpus > 0 && isfinite(*cpus);
+}
+
 /* "quota period" or "max period" in microseconds; false: no limit, or nothing that a kernel writes. */
 static bool quota_v2(const int *files, double *cpus) {
     char text[64], quota[32], *end;
@@ -124,8 +131,7 @@ static bool quota_v2(const int *files, double *cpus) {
     if (!read_text(files[0], text, sizeof text) || sscanf(text, "%31s %lf", quota, &period) != 2)
         return false;
     double us = strtod(quota, &end);
-    *cpus = us / period;
-    return !*end && us > 0 && period > 0;
+    return !*end && to_cpus(us, period, cpus);
 }
 
 static bool quota_v1(const int *files, double *cpus) {
@@ -134,8 +140,7 @@ static bool quota_v1(const int *files, double *cpus) {
     if (!read_text(files[0], quota, sizeof quota) || !read_text(files[1], period, sizeof period) ||
         sscanf(quota, "%lf", &us) != 1 || sscanf(period, "%lf", &period_us) != 1)
         return false;
-    *cpus = us / period_us;
-    return us > 0 && period_us > 0; /* -1: no limit */
+    return to_cpus(us, period_us, cpus); /* -1: no limit */
 }
 
 /* A group's directory with its files open. */

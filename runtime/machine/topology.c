@@ -4,13 +4,17 @@
  */
 #include "machine/topology.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <hwloc/plugins.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,9 +22,12 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/status.h"
+#include "machine/xml.h"
 
 /* More PUs than this in a synthetic string is a slip of the keyboard, and hwloc would try to build them all. */
 #define MAX_SYNTHETIC_PUS (1u << 17)
+#define MAX_SYNTHETIC_INDEX 65535
+#define NO_SYNTHETIC "topology \"%s\" is no file, no directory and no synthetic description such as \"node:2 core:4 pu:2\""
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wf_topology *live; /* under lock; the process's own reference */
@@ -138,47 +145,114 @@ static weft_status load_live(struct wf_topology *topology) {
 }
 
 static weft_status load_xml(struct wf_topology *topology, const char *path) {
-    struct stat info;
-    if (stat(path, &info))
-        return wf_fail(WEFT_ETOPOLOGY, "topology file \"%s\": %s", path, strerror(errno));
-    size_t bytes = info.st_size > 0 ? (size_t)info.st_size : 0;
-    weft_status status = expect_memory(path, bytes < SIZE_MAX / ROOM_PER_XML_BYTE ? bytes * ROOM_PER_XML_BYTE : SIZE_MAX);
-    if (status || (status = expect_descriptors(path)))
+    char *text;
+    size_t bytes;
+    weft_status status = wf_xml_load(path, &text, &bytes);
+    if (status)
         return status;
-    if (hwloc_topology_set_xml(topology->hwloc, path))
-        return wf_fail(WEFT_ETOPOLOGY, "\"%s\" is not an hwloc version 2 XML file (lstopo --export-xml-flags v2 writes one)",
-                       path);
-    return topology_load(topology, path);
+    status = expect_memory(path, bytes * ROOM_PER_XML_BYTE);
+    if (!status)
+        status = expect_descriptors(path);
+    if (!status && hwloc_topology_set_xmlbuffer(topology->hwloc, text, (int)bytes)) /* the file is bounded, so this fits */
+        status = wf_fail(errno == ENOMEM ? WEFT_ENOMEM : WEFT_ETOPOLOGY, "hwloc does not take the XML file \"%s\"", path);
+    if (!status)
+        status = topology_load(topology, path);
+    free(text); /* hwloc has a copy */
+    return status;
 }
 
-/* Product of the counts of the levels "type:count", as far as it matters. */
-static uint64_t synthetic_pus(const char *text) {
-    uint64_t pus = 1;
-    unsigned inside = 0; /* brackets: attributes and attached memory */
-    for (const char *at = text; *at; at++) {
-        inside += *at == '(' || *at == '[';
-        inside -= inside && (*at == ')' || *at == ']');
-        bool number = at[0] >= '0' && at[0] <= '9' && (at == text || at[-1] == ' ' || at[-1] == ':');
-        if (inside || !number)
-            continue;
-        uint64_t count = strtoull(at, NULL, 10);
-        if (count > MAX_SYNTHETIC_PUS || (pus *= count ? count : 1) > MAX_SYNTHETIC_PUS)
-            return UINT64_MAX;
+/* "(memory=1GB indexes=0,2)" at *at, which moves behind it. hwloc makes a bit per index, so large ones are refused. */
+static bool skip_attributes(const char **at) {
+    const char *end = strchr(*at, ')'), *indexes = strstr(*at, "indexes=");
+    if (!end || strcspn(*at + 1, "([])") != (size_t)(end - *at) - 1)
+        return false;
+    for (const char *digit = indexes && indexes < end ? indexes : end; digit < end;) {
+        size_t skip = strcspn(digit, "0123456789)"), digits = strspn(digit + skip, "0123456789");
+        if (digits && strtoull(digit + skip, NULL, 10) > MAX_SYNTHETIC_INDEX)
+            return false;
+        digit += skip + digits + !digits;
     }
-    return pus;
+    *at = end + 1;
+    return true;
+}
+
+/* "core:4" or "4" at *at, which moves behind it; *pus is multiplied and becomes UINT64_MAX when it is too many. */
+static bool skip_level(const char **at, uint64_t *pus) {
+    bool typed = !(**at >= '0' && **at <= '9');
+    size_t type = typed ? strspn(*at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") : 0;
+    const char *count = *at + type + typed;
+    if (typed && (!type || (*at)[type] != ':'))
+        return false;
+    if (*count < '1' || *count > '9') /* hwloc would read 010 as 8, 0x9 as 9 and -1 as very many */
+        return false;
+    uint64_t number = strtoull(count, NULL, 10);
+    *pus = number > MAX_SYNTHETIC_PUS || *pus * number > MAX_SYNTHETIC_PUS ? UINT64_MAX : *pus * number;
+    *at = count + strspn(count, "0123456789");
+    return **at != '(' || skip_attributes(at);
+}
+
+/* Levels "type:count" from the outermost to the PUs, with memory attached as "[numa(memory=1GB)]". */
+static weft_status check_synthetic(const char *text, uint64_t *pus) {
+    uint64_t nodes = 0;
+    const char *at = text;
+    bool fits = *at != '(' || skip_attributes(&at);
+    while (fits && *at && *pus <= MAX_SYNTHETIC_PUS && nodes <= MAX_SYNTHETIC_PUS) {
+        if (*at == ' ' || *at == '\n') {
+            at++;
+        } else if (*at == '[') {
+            nodes += *pus;
+            at += 1 + strcspn(at + 1, "([])");
+            fits = (*at != '(' || skip_attributes(&at)) && *at == ']';
+            at += fits;
+        } else {
+            fits = skip_level(&at, pus);
+        }
+    }
+    if (*pus > MAX_SYNTHETIC_PUS || nodes > MAX_SYNTHETIC_PUS)
+        return wf_fail(WEFT_ETOPOLOGY, "topology \"%s\" has more than %u processing units or nodes", text, MAX_SYNTHETIC_PUS);
+    if (!fits)
+        return wf_fail(WEFT_ETOPOLOGY, NO_SYNTHETIC, text);
+    return WEFT_OK;
+}
+
+/*
+ * hwloc 2.9 leaks what it has made of attached memory where it then dislikes the levels, so these are tried alone first. Memory
+ * both attached and as a level is the only fault left, which a level named like one shows.
+ */
+static bool takes_levels(const char *text) {
+    char *levels = strchr(text, '[') ? strdup(text) : NULL, *to = levels;
+    bool inside = false, takes = true;
+    if (!levels)
+        return !strchr(text, '[');
+    for (const char *at = text; *at; at++) {
+        inside |= *at == '[';
+        if (!inside)
+            *to++ = *at;
+        inside &= *at != ']';
+    }
+    *to = 0;
+    for (const char *at = levels; takes && *at; at += *at != 0) {
+        takes = strncasecmp(at, "node", 4) && strncasecmp(at, "numa", 4);
+        at += strcspn(at, " \n)0123456789");
+    }
+    hwloc_topology_t trial;
+    if (takes && (takes = !hwloc_topology_init(&trial))) {
+        takes = !hwloc_topology_set_synthetic(trial, levels);
+        hwloc_topology_destroy(trial);
+    }
+    free(levels);
+    return takes;
 }
 
 static weft_status load_synthetic(struct wf_topology *topology, const char *text) {
-    uint64_t pus = synthetic_pus(text);
-    if (pus > MAX_SYNTHETIC_PUS)
-        return wf_fail(WEFT_ETOPOLOGY, "topology \"%s\" has more than %u processing units", text, MAX_SYNTHETIC_PUS);
-    weft_status status = expect_memory(text, (size_t)pus * ROOM_BYTES_PER_PU);
+    uint64_t pus = 1;
+    weft_status status = check_synthetic(text, &pus);
+    if (!status)
+        status = expect_memory(text, (size_t)pus * ROOM_BYTES_PER_PU);
     if (status)
         return status;
-    if (hwloc_topology_set_synthetic(topology->hwloc, text))
-        return wf_fail(WEFT_ETOPOLOGY,
-                       "topology \"%s\" is no file, no directory and no synthetic description such as \"node:2 core:4 pu:2\"",
-                       text);
+    if (!takes_levels(text) || hwloc_topology_set_synthetic(topology->hwloc, text))
+        return wf_fail(WEFT_ETOPOLOGY, NO_SYNTHETIC, text);
     return topology_load(topology, text);
 }
 
@@ -190,6 +264,48 @@ static bool holds_file(const char *directory, const char *file) {
     bool found = !stat(path, &info);
     free(path);
     return found;
+}
+
+/* A list like "0-3,8": at least one number, none beyond any machine, no range that runs backwards. */
+static bool is_number_list(const char *text) {
+    for (;; text++) {
+        char *end;
+        unsigned long first = strtoul(text, &end, 10), last = first;
+        if (*text < '0' || *text > '9')
+            return false;
+        if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+            last = strtoul(end + 1, &end, 10);
+        if (last < first || last > MAX_SYNTHETIC_INDEX || !strchr(",\n", *end))
+            return false;
+        if (*end != ',')
+            return true;
+        text = end;
+    }
+}
+
+static bool holds_node(const char *path) {
+    DIR *list = opendir(path);
+    bool found = !list; /* no such directory is one node */
+    for (struct dirent *entry; !found && (entry = readdir(list));)
+        found = !strncmp(entry->d_name, "node", 4) && entry->d_name[4] >= '0' && entry->d_name[4] <= '9';
+    if (list)
+        closedir(list);
+    return found;
+}
+
+/* hwloc 2.9 ends the process where the directory of nodes holds none, or its list is empty. */
+static bool nodes_are_sound(const char *directory) {
+    char path[PATH_MAX], text[512] = "";
+    int length = snprintf(path, sizeof path, "%s/sys/devices/system/node/online", directory);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return false;
+    FILE *file = fopen(path, "re");
+    bool listed = file && fgets(text, sizeof text, file);
+    bool sound = !file || (listed && is_number_list(text));
+    if (file)
+        fclose(file);
+    path[(size_t)length - strlen("/online")] = 0;
+    return sound && holds_node(path);
 }
 
 /* Set a variable and keep what it was (NULL: unset), or put that back. False: no memory, and it is what it was. */
@@ -215,6 +331,8 @@ static weft_status load_fsroot(struct wf_topology *topology, const char *directo
     if (!holds_file(directory, "sys/devices/system/cpu") && !holds_file(directory, "proc/cpuinfo"))
         return wf_fail(WEFT_ETOPOLOGY, "directory \"%s\" is no fsroot: it has neither sys/devices/system/cpu nor proc/cpuinfo",
                        directory);
+    if (!nodes_are_sound(directory))
+        return wf_fail(WEFT_ETOPOLOGY, "directory \"%s\" is no fsroot: its sys/devices/system/node names no node", directory);
     weft_status status = expect_room_for_files(directory);
     if (status)
         return status;

@@ -16,7 +16,7 @@ struct split_job {
 /* Where to cut [first, last) so that both halves are worth a task; 0: nowhere. */
 static size_t cut(const struct split_job *job, size_t first, size_t last) {
     size_t least = job->grain > job->align ? job->grain : job->align;
-    if (last - first < 2 * least || last - first < 2)
+    if ((last - first) / 2 < least || last - first < 2)
         return 0;
     size_t middle = first + (last - first) / 2;
     middle -= middle % job->align;
@@ -49,6 +49,18 @@ static void run_body(struct wf_worker *worker, const struct split_job *job, size
     wf_frame_leave(worker, &frame);
 }
 
+/* The caller's grain, in whole aligned units where it holds one. */
+static size_t fixed_take(const struct split_job *job) {
+    return job->grain < job->align ? job->grain : job->grain - job->grain % job->align;
+}
+
+/* The last unit may be cut, and its end may lie beyond SIZE_MAX. */
+static size_t learned_take(const struct split_job *job, const struct wf_chunker *chunker, size_t left) {
+    size_t units = left / job->align + (left % job->align != 0);
+    uint32_t taken = wf_chunker_take(chunker, units > UINT32_MAX ? UINT32_MAX : (uint32_t)units);
+    return taken < units ? taken * job->align : left;
+}
+
 static void run_range(struct wf_worker *worker, struct split_job *job, size_t first, size_t last) {
     struct wf_chunker chunker = wf_chunker_start(job->grain, job->align);
     size_t begin = first;
@@ -56,9 +68,7 @@ static void run_range(struct wf_worker *worker, struct split_job *job, size_t fi
     while (first < last) {
         if (WF_UNLIKELY(wf_deque_asked(&worker->deque)))
             last = split_off(worker, job, first, last);
-        size_t left = (last - first) / job->align + 1;
-        size_t take = wf_chunker_take(&chunker, left > UINT32_MAX ? UINT32_MAX : (uint32_t)left) * job->align;
-        take = chunker.fixed && job->grain < take ? job->grain : take;
+        size_t take = chunker.fixed ? fixed_take(job) : learned_take(job, &chunker, last - first);
         size_t next = last - first > take ? first + take : last;
         uint64_t before = chunker.fixed ? 0 : wf_now_ns();
         run_body(worker, job, first, next);
