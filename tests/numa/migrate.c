@@ -141,6 +141,7 @@ static void check_memory(int from, unsigned to, size_t count, bool huge) {
 
 /* An array stays as it was made, and its pages come back when they were moved away. */
 static void check_array(const char *what, weft_array_options options, size_t count) {
+    int away = options.place == WEFT_ON_MEMORY_NODE ? 0 : (int)machine.nodes - 1;
     weft_array *array;
     options.size = sizeof options;
     OK(weft_array_create(&array, pool, count, page, &options));
@@ -151,9 +152,9 @@ static void check_array(const char *what, weft_array_options options, size_t cou
     weft_migration report;
     OK(weft_array_migrate(array, &report)); /* nothing is amiss yet */
     CHECK(!report.moved && report.there_already == count);
-    displace(&memory, (int)machine.nodes - 1);
+    displace(&memory, away);
     struct pages before = ask(&memory, memory.before), after;
-    CHECK(before.on[machine.nodes - 1] == count);
+    CHECK(before.on[away] == count);
     weft_placement placement;
     OK(weft_array_migrate(array, &report));
     after = ask(&memory, memory.after);
@@ -295,6 +296,12 @@ int main(int argc, char **argv) {
         check_array("interleaved", (weft_array_options){.place = WEFT_INTERLEAVED, .pages = WEFT_PAGES_BASE}, count);
     check_array("on node 0", (weft_array_options){.place = WEFT_ON_NODE, .strict = true}, 1000);
     check_array("on node 0, huge pages", (weft_array_options){.place = WEFT_ON_NODE, .pages = WEFT_PAGES_THP}, 3 * 512);
+    unsigned memory_nodes;
+    weft_plan_memory_nodes(weft_pool_plan(pool), &memory_nodes);
+    for (unsigned node = 0; node < memory_nodes; node++)
+        for (int pages = WEFT_PAGES_BASE; pages <= WEFT_PAGES_THP; pages++)
+            check_array("on a memory-only node",
+                        (weft_array_options){.place = WEFT_ON_MEMORY_NODE, .node = node, .pages = (weft_pages)pages}, 2 * 512);
     check_replicated(300);
     check_immovable();
     check_nodes();
