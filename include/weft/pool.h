@@ -34,6 +34,9 @@ typedef struct weft_pool_options {
     unsigned reserved_cores; /**< as in weft_plan_options */
     const char *nodes;       /**< as in weft_plan_options */
     bool smt;                /**< as in weft_plan_options */
+    bool fixed;  /**< keep the workers as planned whatever the process may use later; false: $WEFT_FIXED, else follow, see
+                             weft_pool_replan() */
+    bool grow;   /**< make room for every core of the machine, so that the pool can grow when the process is given more */
     bool strict; /**< fail with WEFT_ESTRICT where workers cannot be bound, or (with several nodes) memory policies are refused */
     weft_pin pin;
     uint32_t spin_us;   /**< how long an idle worker looks for work before it sleeps, microseconds; 0: $WEFT_SPIN_US, else 50,
@@ -80,13 +83,58 @@ WEFT_API weft_status weft_pool_close(weft_pool *pool);
  */
 WEFT_API weft_status weft_pool_destroy(weft_pool *pool);
 
-/** Number of workers; 0 for NULL. Threads: any. */
+/** Number of workers, those that rest included: ids are [0, this). It never changes. 0 for NULL. Threads: any. */
 WEFT_API unsigned weft_pool_workers(const weft_pool *pool);
 
 /** Number of nodes with workers; 0 for NULL. Threads: any. */
 WEFT_API unsigned weft_pool_nodes(const weft_pool *pool);
 
-/** The plan the pool runs. Valid while the pool lives; NULL for NULL. Threads: any. */
+/** Number of workers that take work, at least 1; the others rest, see weft_pool_replan(). 0 for NULL. Threads: any. */
+WEFT_API unsigned weft_pool_active(const weft_pool *pool);
+
+/**
+ * Look again at what the process may use, and re-plan: bind the workers to their new CPUs, let the surplus rest or take rested ones
+ * back, and move the memory of workers whose node has changed. Running tasks are not disturbed and no task is lost: a worker that is
+ * to rest first ends its task and what its own queue holds; afterwards it runs only its own parts of static loops.
+ *
+ * Pools do this by themselves within a second when control groups (cpuset, CPU quota), the affinity mask of all threads
+ * (`taskset -a`) or the CPUs online change, unless they are `fixed`; one thread per process, "weft:watch", looks twice a second. The
+ * main thread's own mask is not followed: a program or an OpenMP runtime that binds its main thread means that thread. Call this
+ * after changing it for the whole program; it counts as it does in weft_pool_create().
+ *
+ * Ids, nodes, and the parts of loops and arrays stay those of weft_pool_plan(); weft_pool_worker() says where each runs now.
+ * There are never more workers than the pool was made with: set weft_pool_options.grow for more. When a pool is left with fewer
+ * workers than tasks that wait for each other by other means than weft's, these may wait for ever, as on a small machine.
+ * Pages of arrays stay where they are. A task must not change its thread's affinity: it is put back.
+ *
+ * @return WEFT_OK, also when nothing has changed; WEFT_EINVAL: NULL; WEFT_ENOTSUP: a foreign topology; WEFT_ENOMEM, WEFT_ETOPOLOGY,
+ *         or WEFT_EINVAL: there is no new plan (the nodes asked for have no CPU left) and everything stays as it was; WEFT_EFORK.
+ *
+ * Threads: any. Blocks: while it reads the topology, milliseconds.
+ */
+WEFT_API weft_status weft_pool_replan(weft_pool *pool);
+
+/** Where a worker is now. */
+typedef struct weft_worker {
+    bool active;     /**< takes work; false: rests */
+    bool bound;      /**< by the system, to what the pool's pinning mode allows it */
+    unsigned pu;     /**< OS index of the CPU planned for it; of the last one if it rests */
+    int os_node;     /**< OS index of the node of that CPU */
+    int memory_node; /**< OS index of the node where its deque, records and stack are to lie, -1: none */
+    int thread;      /**< the kernel's id of its thread, as in /proc/self/task */
+} weft_worker;
+
+/**
+ * Where a worker is now.
+ *
+ * @param worker  in [0, weft_pool_workers(pool)).
+ * @return WEFT_OK; WEFT_EINVAL: NULL, or no such worker; WEFT_EFORK.
+ *
+ * Threads: any.
+ */
+WEFT_API weft_status weft_pool_worker(const weft_pool *pool, unsigned worker, weft_worker *out);
+
+/** The pool's layout: its workers, nodes, order of victims. Where they run after a change, see weft_pool_worker(). Valid while the pool lives; NULL for NULL. Threads: any. */
 WEFT_API const weft_plan *weft_pool_plan(const weft_pool *pool);
 
 /** The pool whose worker the caller is; NULL on other threads. Threads: any. */
@@ -100,19 +148,19 @@ WEFT_API int weft_current_node(void);
 
 /** One line of what was asked of the machine and what it granted. */
 typedef struct weft_effective {
-    const char *feature; /**< "workers", "pin", "binding", "spin", "memory", ... */
-    const char *asked;
-    const char *got;
-    const char *reason; /**< why they differ, or why this default; never empty */
+    const char *feature; /**< "workers", "pin", "binding", "memory", "spin", "stack", "changes"; static */
+    char asked[64];
+    char got[64];
+    char reason[256]; /**< why they differ, or why this default; never empty */
 } weft_effective;
 
 /**
- * The effective state: every feature, what was asked, what was granted and why.
+ * The effective state now: every feature, what was asked, what was granted and why.
  *
  * @param out    room for max lines, or NULL with max 0 to count.
  * @return number of lines there are (0 for a NULL pool); at most max are written.
  *
- * Threads: any. The strings live as long as the pool.
+ * Threads: any.
  */
 WEFT_API size_t weft_pool_effective(const weft_pool *pool, weft_effective *out, size_t max);
 

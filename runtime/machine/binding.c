@@ -38,12 +38,6 @@ weft_status wf_plan_cpu_mask(const weft_plan *plan, unsigned worker, weft_pin pi
     return WEFT_OK;
 }
 
-void wf_cpu_mask_release(struct wf_cpu_mask *mask) {
-    CPU_FREE(mask->set);
-    mask->set = NULL;
-    mask->bytes = 0;
-}
-
 static bool mixes_cpu_kinds(const weft_plan *plan) {
     for (unsigned i = 1; i < plan->worker_count; i++)
         if (plan->workers[i].cpukind != plan->workers[0].cpukind)
@@ -99,15 +93,16 @@ static weft_status membind_status(int error, const char *nodes) {
 }
 
 static weft_status bind_area(const weft_plan *plan, void *start, size_t bytes, hwloc_const_nodeset_t nodes,
-                             hwloc_membind_policy_t policy, bool strict) {
+                             hwloc_membind_policy_t policy, int flags) {
     hwloc_topology_t hwloc = plan->topology->hwloc;
     const struct hwloc_topology_membind_support *support = hwloc_topology_get_support(hwloc)->membind;
     if (!support->set_area_membind)
         return wf_fail(WEFT_ENOTSUP, "this system does not bind memory to nodes");
     char text[64];
     hwloc_bitmap_list_snprintf(text, sizeof text, nodes);
-    int flags = HWLOC_MEMBIND_BYNODESET | (strict ? HWLOC_MEMBIND_STRICT : 0);
-    return hwloc_set_area_membind(hwloc, start, bytes, nodes, policy, flags) ? membind_status(errno, text) : WEFT_OK;
+    return hwloc_set_area_membind(hwloc, start, bytes, nodes, policy, flags | HWLOC_MEMBIND_BYNODESET)
+               ? membind_status(errno, text)
+               : WEFT_OK;
 }
 
 static weft_status refuse_foreign(const weft_plan *plan) {
@@ -116,7 +111,7 @@ static weft_status refuse_foreign(const weft_plan *plan) {
     return wf_fail(WEFT_ENOTSUP, "memory is not bound to the nodes of a topology that is not this machine's");
 }
 
-weft_status wf_bind_memory(const weft_plan *plan, void *start, size_t bytes, int os_node, bool strict) {
+static weft_status bind_to(const weft_plan *plan, void *start, size_t bytes, int os_node, int flags) {
     weft_status status = refuse_foreign(plan);
     if (status)
         return status;
@@ -126,9 +121,17 @@ weft_status wf_bind_memory(const weft_plan *plan, void *start, size_t bytes, int
     if (!nodes || hwloc_bitmap_only(nodes, (unsigned)os_node))
         status = wf_fail(WEFT_ENOMEM, "no memory for a node set");
     else
-        status = bind_area(plan, start, bytes, nodes, HWLOC_MEMBIND_BIND, strict);
+        status = bind_area(plan, start, bytes, nodes, HWLOC_MEMBIND_BIND, flags);
     hwloc_bitmap_free(nodes);
     return status;
+}
+
+weft_status wf_bind_memory(const weft_plan *plan, void *start, size_t bytes, int os_node, bool strict) {
+    return bind_to(plan, start, bytes, os_node, strict ? HWLOC_MEMBIND_STRICT : 0);
+}
+
+weft_status wf_move_memory(const weft_plan *plan, void *start, size_t bytes, int os_node) {
+    return bind_to(plan, start, bytes, os_node, HWLOC_MEMBIND_MIGRATE);
 }
 
 weft_status wf_bind_memory_interleaved(const weft_plan *plan, void *start, size_t bytes) {
@@ -144,7 +147,7 @@ weft_status wf_bind_memory_interleaved(const weft_plan *plan, void *start, size_
     if (hwloc_bitmap_iszero(nodes))
         status = wf_fail(WEFT_ENOTSUP, "no node has memory that may be used and a name");
     else
-        status = bind_area(plan, start, bytes, nodes, HWLOC_MEMBIND_INTERLEAVE, false);
+        status = bind_area(plan, start, bytes, nodes, HWLOC_MEMBIND_INTERLEAVE, 0);
     hwloc_bitmap_free(nodes);
     return status;
 }

@@ -6,24 +6,17 @@
 #ifndef WF_MACHINE_BINDING_H
 #define WF_MACHINE_BINDING_H
 
-#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "machine/cpu_mask.h"
 #include "weft/plan.h"
-
-/* A CPU set of any size, for pthread_attr_setaffinity_np(). */
-struct wf_cpu_mask {
-    size_t bytes;
-    cpu_set_t *set;
-};
 
 /* Take one more reference; weft_plan_destroy() gives it back. */
 weft_plan *wf_plan_retain(const weft_plan *plan);
 
 /* The mask of one worker: CORE its PU, CACHE, NODE, NONE as weft_pin says; pin is never DEFAULT. WEFT_ENOMEM. */
 weft_status wf_plan_cpu_mask(const weft_plan *plan, unsigned worker, weft_pin pin, struct wf_cpu_mask *mask);
-void wf_cpu_mask_release(struct wf_cpu_mask *mask);
 
 /* What DEFAULT means for this plan, and in *reason (a static sentence) why. */
 weft_pin wf_plan_default_pin(const weft_plan *plan, const char **reason);
@@ -40,7 +33,10 @@ bool wf_plan_spans_memory(const weft_plan *plan);
  */
 weft_status wf_bind_memory(const weft_plan *plan, void *start, size_t bytes, int os_node, bool strict);
 
-/* The same, pages in turn over the memory nodes of all nodes of the plan. */
+/* The same, preferred, for memory that may be touched already: its pages are moved there. */
+weft_status wf_move_memory(const weft_plan *plan, void *start, size_t bytes, int os_node);
+
+/* As wf_bind_memory(), pages in turn over the memory nodes of all nodes of the plan. */
 weft_status wf_bind_memory_interleaved(const weft_plan *plan, void *start, size_t bytes);
 
 #endif

@@ -43,14 +43,14 @@ static hwloc_obj_t next_pu(const struct wf_homes *homes, hwloc_obj_t before) {
 }
 
 /* PUs that are present, allowed by the control groups and in the mask. The allowed set of hwloc may hold offline PUs. */
-static weft_status find_allowed(struct wf_homes *homes, hwloc_const_bitmap_t mask) {
+static weft_status find_allowed(struct wf_homes *homes, hwloc_const_bitmap_t mask, bool whole) {
     hwloc_topology_t hwloc = homes->topology->hwloc;
     hwloc_const_bitmap_t allowed = hwloc_topology_get_allowed_cpuset(hwloc);
     homes->allowed = wf_topology_bitmap(homes->topology);
     if (!homes->allowed)
         return no_memory();
     for (hwloc_obj_t pu = NULL; (pu = hwloc_get_next_obj_by_type(hwloc, HWLOC_OBJ_PU, pu));)
-        if (hwloc_bitmap_isset(allowed, pu->os_index) && (!mask || hwloc_bitmap_isset(mask, pu->os_index)))
+        if ((whole || hwloc_bitmap_isset(allowed, pu->os_index)) && (!mask || hwloc_bitmap_isset(mask, pu->os_index)))
             hwloc_bitmap_set(homes->allowed, pu->os_index);
     if (!hwloc_bitmap_iszero(homes->allowed))
         return WEFT_OK;
@@ -217,9 +217,10 @@ static weft_status find_homes(struct wf_homes *homes, int *home_of, bool smt) {
     return status ? status : find_candidates(homes, home_of, smt);
 }
 
-weft_status wf_homes_build(struct wf_homes *homes, const struct wf_topology *topology, hwloc_const_bitmap_t mask, bool smt) {
+weft_status wf_homes_build(struct wf_homes *homes, const struct wf_topology *topology, hwloc_const_bitmap_t mask, bool whole,
+                           bool smt) {
     homes->topology = topology;
-    weft_status status = find_allowed(homes, mask);
+    weft_status status = find_allowed(homes, mask, whole);
     if (!status)
         status = find_numas(homes);
     if (status)

@@ -46,10 +46,11 @@ struct wf_homes {
 };
 
 /*
- * Fill *homes, which is zeroed. mask: the PUs to stay within, NULL: no limit; smt: every allowed PU is a candidate instead of
+ * Fill *homes, which is zeroed. mask: the PUs to stay within, NULL: no limit; whole: also those that are not allowed; smt: every allowed PU is a candidate instead of
  * one per core. WEFT_ETOPOLOGY: no PU may be used; WEFT_ENOMEM. Release in either case.
  */
-weft_status wf_homes_build(struct wf_homes *homes, const struct wf_topology *topology, hwloc_const_bitmap_t mask, bool smt);
+weft_status wf_homes_build(struct wf_homes *homes, const struct wf_topology *topology, hwloc_const_bitmap_t mask, bool whole,
+                           bool smt);
 void wf_homes_release(struct wf_homes *homes);
 
 /* Number of PUs in both sets. */

@@ -1,11 +1,10 @@
 /*
- * Affinity masks of any size, and CPU quotas from /proc/self/cgroup, /proc/self/mountinfo and the files they lead to
+ * CPU quotas from /proc/self/cgroup, /proc/self/mountinfo and the files they lead to
  * (cgroups(7), cgroup_namespaces(7), proc(5)).
  */
 #include "machine/limits.h"
 
-#include <errno.h>
-#include <sched.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,31 +14,11 @@
 #include "base/compiler.h"
 #include "base/status.h"
 
-/* The kernel wants a mask as long as its own (EINVAL otherwise) and does not tell how long that is: double until it fits. */
-#define FIRST_MASK_CPUS 1024
-#define MAX_MASK_CPUS (1 << 22)
-
-static int mask_get(hwloc_bitmap_t mask, size_t cpus) {
-    size_t bytes = CPU_ALLOC_SIZE(cpus);
-    cpu_set_t *set = CPU_ALLOC(cpus);
-    if (!set)
-        return ENOMEM;
-    int error = sched_getaffinity(getpid(), bytes, set) ? errno : 0;
-    hwloc_bitmap_zero(mask);
-    for (size_t cpu = 0; !error && cpu < cpus; cpu++)
-        if (CPU_ISSET_S(cpu, bytes, set) && hwloc_bitmap_set(mask, (unsigned)cpu))
-            error = ENOMEM;
-    CPU_FREE(set);
-    return error;
-}
-
-weft_status wf_affinity_mask(hwloc_bitmap_t mask) {
-    int error = EINVAL;
-    for (size_t cpus = FIRST_MASK_CPUS; error == EINVAL && cpus <= MAX_MASK_CPUS; cpus *= 2)
-        error = mask_get(mask, cpus);
-    if (!error)
-        return WEFT_OK;
-    return wf_fail(error == ENOMEM ? WEFT_ENOMEM : WEFT_EPERM, "the affinity mask cannot be read: %s", strerror(error));
+weft_status wf_limits_add(hwloc_bitmap_t set, const struct wf_cpu_mask *mask) {
+    for (size_t cpu = 0; cpu < mask->bytes * 8; cpu++)
+        if (CPU_ISSET_S(cpu, mask->bytes, mask->set) && hwloc_bitmap_set(set, (unsigned)cpu))
+            return wf_fail(WEFT_ENOMEM, "no memory for a set of CPUs");
+    return WEFT_OK;
 }
 
 /* Which of the two control-group versions a mount or a line of /proc/self/cgroup belongs to. */
@@ -49,6 +28,7 @@ struct search {
     const char *root;
     char group[2][PATH_MAX]; /* the process's group per version, "" if it has none there */
     struct wf_quota *quota;
+    struct wf_quota_places *places; /* NULL: nobody wants to look again */
 };
 
 static bool list_holds(const char *list, const char *word) {
@@ -101,58 +81,89 @@ static void unescape(char *text) {
     *to = 0;
 }
 
-/* "quota period" or "max period" in microseconds; false: no limit, or nothing that a kernel writes. */
-static bool read_cpu_max(FILE *file, double *cpus) {
-    char quota[32];
-    double period;
-    if (fscanf(file, "%31s %lf", quota, &period) != 2)
+/* The files of a group's directory in which its quota stands; version 2 has one. */
+static const char *const quota_files[2][2] = {{"cpu.cfs_quota_us", "cpu.cfs_period_us"}, {"cpu.max", NULL}};
+
+/* A file's whole text, from its beginning: these few bytes are made anew by each read. */
+static bool read_text(int file, char *text, size_t room) {
+    ssize_t length = file < 0 ? -1 : pread(file, text, room - 1, 0);
+    if (length <= 0)
         return false;
-    char *end;
+    text[length] = 0;
+    return true;
+}
+
+/* "quota period" or "max period" in microseconds; false: no limit, or nothing that a kernel writes. */
+static bool quota_v2(const int *files, double *cpus) {
+    char text[64], quota[32], *end;
+    double period;
+    if (!read_text(files[0], text, sizeof text) || sscanf(text, "%31s %lf", quota, &period) != 2)
+        return false;
     double us = strtod(quota, &end);
     *cpus = us / period;
     return !*end && us > 0 && period > 0;
 }
 
-static bool read_number(const char *root, const char *directory, const char *name, double *number) {
-    char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path)
+static bool quota_v1(const int *files, double *cpus) {
+    char quota[64], period[64];
+    double us, period_us;
+    if (!read_text(files[0], quota, sizeof quota) || !read_text(files[1], period, sizeof period) ||
+        sscanf(quota, "%lf", &us) != 1 || sscanf(period, "%lf", &period_us) != 1)
         return false;
-    FILE *file = open_under(root, path);
-    bool read = file && fscanf(file, "%lf", number) == 1;
-    if (file)
-        fclose(file);
-    return read;
+    *cpus = us / period_us;
+    return us > 0 && period_us > 0; /* -1: no limit */
 }
 
-static bool quota_v1(const char *root, const char *directory, double *cpus) {
-    double us, period;
-    if (!read_number(root, directory, "cpu.cfs_quota_us", &us) || !read_number(root, directory, "cpu.cfs_period_us", &period))
-        return false;
-    *cpus = us / period;
-    return us > 0 && period > 0; /* -1: no limit */
+/* A group's directory with its files open. */
+struct wf_quota_place {
+    enum version version;
+    int files[2];     /* -1: none */
+    char *quota_path; /* of the first */
+};
+
+static bool open_place(struct wf_quota_place *place, const char *root, enum version version, const char *directory) {
+    *place = (struct wf_quota_place){.version = version, .files = {-1, -1}};
+    for (unsigned i = 0; i < 2 && quota_files[version][i]; i++) {
+        char *path = NULL;
+        if (asprintf(&path, "%s%s/%s", root, directory, quota_files[version][i]) < 0)
+            return i > 0;
+        place->files[i] = open(path, O_RDONLY | O_CLOEXEC);
+        if (i)
+            free(path);
+        else
+            place->quota_path = path;
+    }
+    return true;
 }
 
-static bool quota_v2(const char *root, const char *directory, double *cpus) {
-    char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/cpu.max", directory) >= (int)sizeof path)
-        return false;
-    FILE *file = open_under(root, path);
-    bool limited = file && read_cpu_max(file, cpus);
-    if (file)
-        fclose(file);
-    return limited;
+static void close_place(struct wf_quota_place *place) {
+    for (unsigned i = 0; i < 2; i++)
+        if (place->files[i] >= 0)
+            close(place->files[i]);
+    free(place->quota_path);
 }
 
-static void consider(struct search *search, enum version version, const char *directory) {
+static void consider(struct wf_quota *quota, const struct wf_quota_place *place) {
     double cpus;
-    bool limited = version == VERSION_2 ? quota_v2(search->root, directory, &cpus) : quota_v1(search->root, directory, &cpus);
-    if (!limited || (search->quota->cpus > 0 && search->quota->cpus <= cpus))
+    bool limited = place->version == VERSION_2 ? quota_v2(place->files, &cpus) : quota_v1(place->files, &cpus);
+    if (!limited || (quota->cpus > 0 && quota->cpus <= cpus))
         return;
-    search->quota->cpus = cpus;
-    int length = snprintf(search->quota->source, sizeof search->quota->source, "%s%s/%s", search->root, directory,
-                          version == VERSION_2 ? "cpu.max" : "cpu.cfs_quota_us");
-    if (length < 0 || (size_t)length >= sizeof search->quota->source)
-        search->quota->source[0] = 0;
+    quota->cpus = cpus;
+    int length = snprintf(quota->source, sizeof quota->source, "%s", place->quota_path);
+    if (length < 0 || (size_t)length >= sizeof quota->source)
+        quota->source[0] = 0;
+}
+
+/* True: the places have it now. */
+static bool keep_place(struct wf_quota_places *places, const struct wf_quota_place *place) {
+    if (!places || place->files[0] < 0)
+        return false;
+    struct wf_quota_place *grown = realloc(places->list, (places->count + 1) * sizeof *grown);
+    if (!grown)
+        return false;
+    places->list = grown;
+    places->list[places->count++] = *place;
+    return true;
 }
 
 /*
@@ -180,7 +191,12 @@ static void search_mount(struct search *search, enum version version, const char
     if (length < 0 || (size_t)length >= sizeof directory)
         return;
     for (;;) {
-        consider(search, version, directory);
+        struct wf_quota_place place;
+        if (open_place(&place, search->root, version, directory)) {
+            consider(search->quota, &place);
+            if (!keep_place(search->places, &place))
+                close_place(&place);
+        }
         char *slash = strrchr(directory, '/');
         if (!slash || strlen(directory) <= stop)
             return;
@@ -212,8 +228,8 @@ static void search_line(struct search *search, char *line) {
         search_mount(search, VERSION_1, fields[3], fields[4]);
 }
 
-void wf_quota_read(const char *root, struct wf_quota *quota) {
-    struct search search = {.root = root, .quota = quota};
+static void read_all(const char *root, struct wf_quota *quota, struct wf_quota_places *places) {
+    struct search search = {.root = root, .quota = quota, .places = places};
     quota->cpus = 0;
     quota->source[0] = 0;
     read_groups(&search);
@@ -228,4 +244,27 @@ void wf_quota_read(const char *root, struct wf_quota *quota) {
     }
     free(line);
     fclose(file);
+}
+
+void wf_quota_read(const char *root, struct wf_quota *quota) {
+    read_all(root, quota, NULL);
+}
+
+void wf_quota_find(struct wf_quota_places *places, struct wf_quota *quota) {
+    wf_quota_places_release(places);
+    read_all("", quota, places);
+}
+
+void wf_quota_read_again(const struct wf_quota_places *places, struct wf_quota *quota) {
+    quota->cpus = 0;
+    quota->source[0] = 0;
+    for (unsigned i = 0; i < places->count; i++)
+        consider(quota, &places->list[i]);
+}
+
+void wf_quota_places_release(struct wf_quota_places *places) {
+    for (unsigned i = 0; i < places->count; i++)
+        close_place(&places->list[i]);
+    free(places->list);
+    *places = (struct wf_quota_places){0};
 }

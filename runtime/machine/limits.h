@@ -8,10 +8,11 @@
 #include <hwloc.h>
 #include <limits.h>
 
+#include "machine/cpu_mask.h"
 #include "weft/status.h"
 
-/* Set *mask, whatever the number of CPUs, to the process's affinity mask (its main thread's). WEFT_EPERM, WEFT_ENOMEM. */
-weft_status wf_affinity_mask(hwloc_bitmap_t mask);
+/* Add the CPUs of a mask to a set. WEFT_ENOMEM. */
+weft_status wf_limits_add(hwloc_bitmap_t set, const struct wf_cpu_mask *mask);
 
 struct wf_quota {
     double cpus;           /* 0: none */
@@ -23,5 +24,19 @@ struct wf_quota {
  * them. `root` is put before every path ("" for the running system). What cannot be read does not limit.
  */
 void wf_quota_read(const char *root, struct wf_quota *quota);
+
+/* Files of control groups in which a quota may stand, found once, held open, and read often. */
+struct wf_quota_places {
+    struct wf_quota_place *list;
+    unsigned count;
+};
+
+/* As wf_quota_read("", quota), and keep where it looked; what cannot be kept for lack of memory is not read again. */
+void wf_quota_find(struct wf_quota_places *places, struct wf_quota *quota);
+
+/* The tightest quota of the places, which stay the same as long as the process's control groups do. */
+void wf_quota_read_again(const struct wf_quota_places *places, struct wf_quota *quota);
+
+void wf_quota_places_release(struct wf_quota_places *places);
 
 #endif

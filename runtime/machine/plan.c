@@ -12,6 +12,7 @@
 #include "base/env.h"
 #include "base/status.h"
 #include "machine/memory_nodes.h"
+#include "machine/plan_bounds.h"
 #include "machine/select.h"
 #include "machine/victims.h"
 
@@ -82,16 +83,39 @@ static weft_status read_options(weft_plan_options *options, const weft_plan_opti
     return WEFT_OK;
 }
 
-/* The affinity mask where there is one, and the homes inside it. */
-static weft_status find_homes(struct weft_plan *plan, const weft_plan_options *options) {
-    if (!plan->topology->this_system || options->ignore_affinity)
-        return wf_homes_build(&plan->homes, plan->topology, NULL, options->smt);
+/* Add what the process may use: the bounds' mask, else its own. */
+static weft_status add_mask(hwloc_bitmap_t set, const struct wf_cpu_mask *within) {
+    struct wf_cpu_mask mask = {0};
+    weft_status status = within ? WEFT_OK : wf_cpu_mask_of_process(&mask);
+    if (!status)
+        status = wf_limits_add(set, within ? within : &mask);
+    wf_cpu_mask_release(&mask);
+    return status;
+}
+
+static bool describes(const struct wf_topology *topology, hwloc_const_bitmap_t mask) {
+    return hwloc_bitmap_isincluded(mask, hwloc_topology_get_allowed_cpuset(topology->hwloc)) &&
+           hwloc_bitmap_isincluded(mask, hwloc_topology_get_topology_cpuset(topology->hwloc));
+}
+
+/*
+ * The affinity mask where there is one, and the homes inside it. A mask that holds more than the live topology allows shows that
+ * the machine has changed since that was loaded: then it is loaded once more.
+ */
+static weft_status find_homes(struct weft_plan *plan, const weft_plan_options *options, const struct wf_plan_bounds *bounds) {
+    if (!plan->topology->this_system || options->ignore_affinity || bounds->whole)
+        return wf_homes_build(&plan->homes, plan->topology, NULL, bounds->whole, options->smt);
     hwloc_bitmap_t mask = wf_topology_bitmap(plan->topology);
     if (!mask)
         return wf_fail(WEFT_ENOMEM, "no memory for a plan");
-    weft_status status = wf_affinity_mask(mask);
+    weft_status status = add_mask(mask, bounds->within);
+    if (!status && !describes(plan->topology, mask) && !wf_topology_refresh()) {
+        wf_topology_release(plan->topology);
+        plan->topology = NULL;
+        status = wf_topology_acquire(NULL, &plan->topology, &plan->limits.discovery_ms);
+    }
     if (!status)
-        status = wf_homes_build(&plan->homes, plan->topology, mask, options->smt);
+        status = wf_homes_build(&plan->homes, plan->topology, mask, false, options->smt);
     hwloc_bitmap_free(mask);
     return status;
 }
@@ -213,12 +237,26 @@ static weft_status fill_cpu_table(struct weft_plan *plan) {
     return WEFT_OK;
 }
 
-static weft_status build(struct weft_plan *plan, const weft_plan_options *options, const char *workers_who) {
+static const char *keep_text(struct weft_plan *plan, const char *text) {
+    return text ? wf_plan_format(plan, "%s", text) : NULL;
+}
+
+static weft_status keep_options(struct weft_plan *plan, const weft_plan_options *options, const char *workers_who) {
+    plan->options = *options;
+    plan->workers_who = workers_who;
+    plan->options.topology = keep_text(plan, options->topology);
+    plan->options.nodes = keep_text(plan, options->nodes);
+    bool lost = (options->topology && !plan->options.topology) || (options->nodes && !plan->options.nodes);
+    return lost ? WEFT_ENOMEM : WEFT_OK;
+}
+
+static weft_status build(struct weft_plan *plan, const struct wf_plan_bounds *bounds) {
     static weft_status (*const steps[])(struct weft_plan *) = {fill_workers,   fill_nodes,           fill_distances,
                                                                fill_cpu_table, wf_memory_nodes_fill, wf_victims_fill};
+    const weft_plan_options *options = &plan->options;
     weft_status status = wf_topology_acquire(options->topology, &plan->topology, &plan->limits.discovery_ms);
     if (!status)
-        status = find_homes(plan, options);
+        status = find_homes(plan, options, bounds);
     if (!status)
         status = read_limits(plan);
     if (status)
@@ -230,8 +268,10 @@ static weft_status build(struct weft_plan *plan, const weft_plan_options *option
         .nodes = options->nodes,
         .reserved_cores = options->reserved_cores,
         .workers = options->workers,
-        .workers_who = workers_who,
-        .quota_cpus = options->ignore_quota ? 0 : plan->limits.quota_cpus,
+        .workers_who = plan->workers_who,
+        .may_miss = bounds->again,
+        .most = bounds->most,
+        .quota_cpus = options->ignore_quota || bounds->whole ? 0 : plan->limits.quota_cpus,
         .smt = options->smt,
     };
     status = wf_select_workers(plan, &selection);
@@ -240,25 +280,47 @@ static weft_status build(struct weft_plan *plan, const weft_plan_options *option
     return status;
 }
 
-weft_status weft_plan_create(weft_plan **plan, const weft_plan_options *options) {
-    weft_plan_options known = {WEFT_PLAN_OPTIONS_INIT};
-    const char *workers_who;
-    if (!plan)
-        return wf_fail(WEFT_EINVAL, "weft_plan_create() needs a place for the plan, not NULL");
-    weft_status status = read_options(&known, options, &workers_who);
-    if (status)
-        return status;
+static weft_status create(weft_plan **plan, const weft_plan_options *options, const char *workers_who,
+                          const struct wf_plan_bounds *bounds) {
     struct weft_plan *made = calloc(1, sizeof *made);
     if (!made)
         return wf_fail(WEFT_ENOMEM, "no memory for a plan");
     wf_store(&made->references, 1, WF_RELAXED); /* nobody else knows it yet */
-    status = build(made, &known, workers_who);
+    weft_status status = keep_options(made, options, workers_who);
+    if (!status)
+        status = build(made, bounds);
     if (status) {
         weft_plan_destroy(made);
         return status;
     }
     *plan = made;
     return WEFT_OK;
+}
+
+weft_status weft_plan_create(weft_plan **plan, const weft_plan_options *options) {
+    if (!plan)
+        return wf_fail(WEFT_EINVAL, "weft_plan_create() needs a place for the plan, not NULL");
+    return wf_plan_create_bounded(plan, options, &(struct wf_plan_bounds){0});
+}
+
+weft_status wf_plan_create_bounded(weft_plan **plan, const weft_plan_options *options, const struct wf_plan_bounds *bounds) {
+    weft_plan_options known = {WEFT_PLAN_OPTIONS_INIT};
+    const char *workers_who = "worker count";
+    if (bounds->again)
+        return create(plan, options, workers_who, bounds);
+    weft_status status = read_options(&known, options, &workers_who);
+    return status ? status : create(plan, &known, workers_who, bounds);
+}
+
+void wf_plan_refresh_machine(void) {
+    struct wf_detail before;
+    wf_detail_keep(&before);
+    wf_topology_refresh();
+    wf_detail_restore(&before);
+}
+
+const weft_plan_options *wf_plan_options(const weft_plan *plan) {
+    return &plan->options;
 }
 
 void weft_plan_destroy(weft_plan *plan) {

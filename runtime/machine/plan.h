@@ -17,6 +17,8 @@ struct wf_block; /* one allocation that lives as long as the plan */
 
 struct weft_plan {
     wf_atomic_u32 references;
+    weft_plan_options options; /* strings are the plan's */
+    const char *workers_who;   /* where options.workers came from */
     struct wf_topology *topology;
     struct wf_block *blocks;
     struct wf_homes homes;

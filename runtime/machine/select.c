@@ -181,7 +181,9 @@ static const char *reason_quota(struct weft_plan *plan, double cpus, unsigned be
 static weft_status limit_count(struct weft_plan *plan, const struct wf_selection *selection) {
     unsigned room = plan->worker_count;
     const char *reason;
-    if (selection->workers) {
+    if (selection->workers && selection->workers > room && selection->may_miss) {
+        reason = wf_plan_format(plan, "%u asked for (%s), room for %u only", selection->workers, selection->workers_who, room);
+    } else if (selection->workers) {
         if (selection->workers > room)
             return too_many(plan, selection);
         plan->worker_count = selection->workers;
@@ -192,6 +194,10 @@ static weft_status limit_count(struct weft_plan *plan, const struct wf_selection
         reason = reason_quota(plan, selection->quota_cpus, room);
     } else {
         reason = reason_all(plan, selection);
+    }
+    if (reason && selection->most && plan->worker_count > selection->most) {
+        reason = wf_plan_format(plan, "room for %u, but the pool was made with %u", plan->worker_count, selection->most);
+        plan->worker_count = selection->most;
     }
     plan->limits.reason = reason;
     return reason ? WEFT_OK : WEFT_ENOMEM;

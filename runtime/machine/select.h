@@ -13,6 +13,8 @@ struct wf_selection {
     unsigned reserved_cores;
     unsigned workers;        /* 0: as many as there are */
     const char *workers_who; /* where the number came from, for messages: "worker count" or "WEFT_WORKERS" */
+    bool may_miss;           /* fewer than `workers` are no error */
+    unsigned most;           /* 0: no limit */
     double quota_cpus;       /* 0: none; limits only if `workers` is 0 */
     bool smt;
 };

@@ -192,6 +192,20 @@ weft_status wf_topology_acquire(const char *text, struct wf_topology **topology,
     return status;
 }
 
+weft_status wf_topology_refresh(void) {
+    struct wf_topology *fresh = NULL;
+    double load_ms;
+    weft_status status = topology_make(NULL, &fresh, &load_ms);
+    if (status)
+        return status;
+    pthread_mutex_lock(&lock);
+    struct wf_topology *stale = live;
+    live = fresh;
+    pthread_mutex_unlock(&lock);
+    wf_topology_release(stale);
+    return WEFT_OK;
+}
+
 static void lock_for_fork(void) {
     pthread_mutex_lock(&lock);
 }

@@ -31,6 +31,9 @@ struct wf_topology {
 weft_status wf_topology_acquire(const char *text, struct wf_topology **topology, double *load_ms);
 void wf_topology_release(struct wf_topology *topology);
 
+/* Look at the live machine again, for the plans that are made from now on: CPUs and what is allowed may have changed. */
+weft_status wf_topology_refresh(void);
+
 /* An empty bitmap with room for every PU of the topology, so that operations on its PU sets never allocate. NULL: no memory. */
 hwloc_bitmap_t wf_topology_bitmap(const struct wf_topology *topology);
 

@@ -96,10 +96,26 @@ static void hint_waiting_owners(weft_pool *pool, unsigned slot) {
     }
 }
 
+/* A part that others may run, of a worker that rests: work for whoever is nearest. That one offers on. */
+static void offer_resting_parts(weft_pool *pool, unsigned slot) {
+    for (unsigned word = 0; word * 64 < pool->worker_count; word++) {
+        uint64_t resting = wf_load(&pool->resting[word], WF_SEQ_CST);
+        for (; resting; resting &= resting - 1) {
+            const struct wf_worker *worker = pool->workers[word * 64 + (unsigned)__builtin_ctzll(resting)];
+            struct wf_units units = line_look(worker, slot);
+            if (units.lo < units.hi && !units.is_static) {
+                wf_pool_offer(pool, worker->node);
+                return;
+            }
+        }
+    }
+}
+
 void wf_broadcast_offer(weft_pool *pool, unsigned slot) {
     wf_fetch_or(&pool->broadcasts.live, bit_of(slot), WF_SEQ_CST); /* release: the job and the lines before it */
     wake_owners(pool, slot, 2);
     hint_waiting_owners(pool, slot);
+    offer_resting_parts(pool, slot);
 }
 
 void wf_broadcast_wake_more(struct wf_worker *worker) {

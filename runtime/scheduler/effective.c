@@ -8,50 +8,83 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "scheduler/replan.h"
+#include "scheduler/watch.h"
 
-enum line { WORKERS, PIN, BINDING, MEMORY, SPIN, STACK, LINES };
+enum line { WORKERS, PIN, BINDING, MEMORY, SPIN, STACK, CHANGES, LINES };
 
 struct wf_effective_lines {
     weft_effective lines[LINES];
-    char texts[LINES][3][192];
 };
 
-static const char *const features[LINES] = {"workers", "pin", "binding", "memory", "spin", "stack"};
+static const char *const features[LINES] = {"workers", "pin", "binding", "memory", "spin", "stack", "changes"};
 
-static WF_PRINTF(4, 5) void set(struct wf_effective_lines *lines, enum line line, unsigned column, const char *format, ...) {
+enum column { ASKED, GOT, REASON };
+
+static WF_PRINTF(4, 5) void set(struct wf_effective_lines *lines, enum line line, enum column column, const char *format, ...) {
+    weft_effective *at = &lines->lines[line];
+    char *text = column == ASKED ? at->asked : column == GOT ? at->got : at->reason;
+    size_t room = column == ASKED ? sizeof at->asked : column == GOT ? sizeof at->got : sizeof at->reason;
     va_list args;
     va_start(args, format);
-    vsnprintf(lines->texts[line][column], sizeof lines->texts[line][column], format, args);
+    vsnprintf(text, room, format, args);
     va_end(args);
 }
 
-enum { ASKED, GOT, REASON };
-
 static void describe_workers(const weft_pool *pool, struct wf_effective_lines *lines) {
+    unsigned nodes, active = wf_load(&pool->active, WF_RELAXED);
+    weft_plan_nodes(pool->replan->current, &nodes);
     if (pool->settings.workers_asked)
         set(lines, WORKERS, ASKED, "%u", pool->settings.workers_asked);
     else
         set(lines, WORKERS, ASKED, "one per core");
-    set(lines, WORKERS, GOT, "%u on %u node%s", pool->worker_count, pool->node_count, pool->node_count == 1 ? "" : "s");
-    set(lines, WORKERS, REASON, "%s", weft_plan_get_limits(pool->plan)->reason);
+    if (active == pool->worker_count)
+        set(lines, WORKERS, GOT, "%u on %u node%s", active, nodes, nodes == 1 ? "" : "s");
+    else
+        set(lines, WORKERS, GOT, "%u on %u node%s, %u rest", active, nodes, nodes == 1 ? "" : "s", pool->worker_count - active);
+    set(lines, WORKERS, REASON, "%s", weft_plan_get_limits(pool->replan->current)->reason);
 }
 
 static void describe_binding(const weft_pool *pool, struct wf_effective_lines *lines) {
+    bool this_system = weft_plan_get_limits(pool->plan)->this_system;
+    unsigned refused = 0;
+    int why = 0;
+    for (unsigned i = 0; i < pool->worker_count; i++) {
+        refused += pool->replan->places[i].refusal != 0;
+        why = pool->replan->places[i].refusal ? pool->replan->places[i].refusal : why;
+    }
     set(lines, PIN, ASKED, "%s", wf_pin_name(pool->settings.pin_asked));
-    bool bound = weft_plan_get_limits(pool->plan)->this_system;
-    set(lines, PIN, GOT, "%s", wf_pin_name(bound ? pool->settings.pin : WEFT_PIN_NONE));
+    set(lines, PIN, GOT, "%s", wf_pin_name(this_system ? pool->settings.pin : WEFT_PIN_NONE));
     set(lines, PIN, REASON, "%s", pool->settings.pin_reason);
     set(lines, BINDING, ASKED, "every worker");
-    if (!weft_plan_get_limits(pool->plan)->this_system) {
+    if (!this_system) {
         set(lines, BINDING, GOT, "none");
         set(lines, BINDING, REASON, "the topology is not this machine's");
-    } else if (pool->unbound_workers) {
-        set(lines, BINDING, GOT, "all but %u workers", pool->unbound_workers);
-        set(lines, BINDING, REASON, "the system refused their CPUs: %s", strerror(pool->unbound_errno));
+    } else if (refused) {
+        set(lines, BINDING, GOT, "all but %u workers", refused);
+        set(lines, BINDING, REASON, "the system refused their CPUs: %s", strerror(why));
     } else {
         set(lines, BINDING, GOT, "every worker");
-        set(lines, BINDING, REASON, "masks were set before the threads ran");
+        set(lines, BINDING, REASON, "masks were set before the threads ran, and with every change");
     }
+}
+
+/* What happens when the process may use other CPUs or memory, or its quota changes. */
+static void describe_changes(const weft_pool *pool, struct wf_effective_lines *lines) {
+    const struct wf_replan *replan = pool->replan;
+    set(lines, CHANGES, ASKED, "%s", pool->settings.fixed ? "fixed" : "followed");
+    set(lines, CHANGES, GOT, "%" PRIu64 " followed", replan->count);
+    if (*replan->last)
+        set(lines, CHANGES, REASON, "%s", replan->last);
+    else if (!weft_plan_get_limits(pool->plan)->this_system)
+        set(lines, CHANGES, REASON, "the topology is not this machine's");
+    else if (pool->settings.fixed)
+        set(lines, CHANGES, REASON, "asked for by the program or WEFT_FIXED");
+    else if (pool->unwatched)
+        set(lines, CHANGES, REASON, "no thread to watch for changes (%s): only weft_pool_replan() follows them",
+            weft_status_name(pool->unwatched));
+    else
+        set(lines, CHANGES, REASON, "nothing has changed since the pool was made");
 }
 
 static void describe_memory(const weft_pool *pool, struct wf_effective_lines *lines) {
@@ -82,17 +115,24 @@ static void describe_rest(const weft_pool *pool, struct wf_effective_lines *line
     }
 }
 
-weft_status wf_effective_make(weft_pool *pool) {
-    struct wf_effective_lines *lines = calloc(1, sizeof *lines);
+void wf_effective_fill(weft_pool *pool) {
+    struct wf_effective_lines *lines = pool->effective;
     if (!lines)
-        return wf_fail(WEFT_ENOMEM, "no memory for the effective state");
+        return; /* the pool is not made yet */
     describe_workers(pool, lines);
     describe_binding(pool, lines);
     describe_memory(pool, lines);
     describe_rest(pool, lines);
+    describe_changes(pool, lines);
+}
+
+weft_status wf_effective_make(weft_pool *pool) {
+    pool->effective = calloc(1, sizeof *pool->effective);
+    if (!pool->effective)
+        return wf_fail(WEFT_ENOMEM, "no memory for the effective state");
     for (unsigned i = 0; i < LINES; i++)
-        lines->lines[i] = (weft_effective){features[i], lines->texts[i][ASKED], lines->texts[i][GOT], lines->texts[i][REASON]};
-    pool->effective = lines;
+        pool->effective->lines[i].feature = features[i];
+    wf_effective_fill(pool);
     return WEFT_OK;
 }
 
@@ -103,7 +143,29 @@ void wf_effective_release(struct wf_effective_lines *lines) {
 size_t weft_pool_effective(const weft_pool *pool, weft_effective *out, size_t max) {
     if (!pool)
         return 0;
+    wf_watch_lock();
     for (size_t i = 0; out && i < LINES && i < max; i++)
         out[i] = pool->effective->lines[i];
+    wf_watch_unlock();
     return LINES;
+}
+
+weft_status weft_pool_worker(const weft_pool *pool, unsigned worker, weft_worker *out) {
+    if (!pool || !out)
+        return wf_fail(WEFT_EINVAL, "weft_pool_worker() needs a pool and a place for the answer, got NULL");
+    if (worker >= pool->worker_count)
+        return wf_fail(WEFT_EINVAL, "worker %u does not exist: use 0 to %u", worker, pool->worker_count - 1);
+    weft_status status = wf_pool_check(pool);
+    if (status)
+        return status;
+    wf_watch_lock();
+    const struct wf_place *place = &pool->replan->places[worker];
+    *out = (weft_worker){.active = place->role >= 0,
+                         .bound = place->mask.set && !place->refusal,
+                         .pu = place->pu,
+                         .os_node = place->os_node,
+                         .memory_node = place->memory_node,
+                         .thread = (int)pool->workers[worker]->tid};
+    wf_watch_unlock();
+    return WEFT_OK;
 }

@@ -99,7 +99,7 @@ void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
         }
         uint64_t now = wf_now_ns();
         if (!deadline)
-            deadline = now + worker->pool->settings.spin_ns;
+            deadline = now + wf_load(&worker->pool->spin_ns, WF_RELAXED);
         if (now >= deadline) {
             sleep_for(worker, wait);
             deadline = 0;

@@ -8,8 +8,11 @@
 
 #include "base/status.h"
 #include "machine/binding.h"
+#include "machine/plan_bounds.h"
 #include "scheduler/effective.h"
+#include "scheduler/replan.h"
 #include "scheduler/waiters.h"
+#include "scheduler/watch.h"
 
 /* Pools whose workers are pinned to their cores by default; another one would put its workers on the same cores. */
 static wf_atomic_u32 core_pinned_pools;
@@ -45,15 +48,9 @@ static int fill_attributes(const weft_pool *pool, unsigned id, const struct wf_c
 }
 
 static weft_status prepare_attributes(weft_pool *pool, unsigned id, bool bind, pthread_attr_t *attributes) {
-    struct wf_cpu_mask mask = {0};
-    weft_status status = bind ? wf_plan_cpu_mask(pool->plan, id, pool->settings.pin, &mask) : WEFT_OK;
-    if (status)
-        return status;
     int error = pthread_attr_init(attributes);
-    if (!error && (error = fill_attributes(pool, id, bind ? &mask : NULL, attributes)))
+    if (!error && (error = fill_attributes(pool, id, bind ? &pool->replan->places[id].mask : NULL, attributes)))
         pthread_attr_destroy(attributes);
-    if (bind)
-        wf_cpu_mask_release(&mask);
     if (error == ENOMEM)
         return wf_fail(WEFT_ENOMEM, "no memory for the attributes of worker %u", id);
     return error ? wf_fail(WEFT_EINVAL, "the attributes of worker %u were refused: %s (stack of %zu bytes)", id, strerror(error),
@@ -73,12 +70,12 @@ static weft_status start_thread(weft_pool *pool, struct wf_worker_start *start, 
 
 /* Start one worker; a mask that the system refuses (the cpuset has changed meanwhile) is left out and told. */
 static weft_status start_worker(weft_pool *pool, struct wf_worker_start *start) {
-    bool bind = weft_plan_get_limits(pool->plan)->this_system;
+    struct wf_place *place = &pool->replan->places[start->id];
+    bool bind = place->mask.set;
     int error = 0;
     weft_status status = start_thread(pool, start, bind, &error);
     if (!status && error == EINVAL && bind) {
-        pool->unbound_workers++;
-        pool->unbound_errno = error;
+        place->refusal = error;
         if (pool->settings.strict)
             return wf_fail(WEFT_ESTRICT, "worker %u could not be bound to its CPUs: %s", start->id, strerror(error));
         status = start_thread(pool, start, false, &error);
@@ -111,6 +108,7 @@ static void release_pool(weft_pool *pool) {
     for (unsigned i = 0; pool->stacks && i < pool->worker_count; i++)
         wf_stack_release(&pool->stacks[i]);
     wf_effective_release(pool->effective);
+    wf_replan_release(pool);
     free(pool->stacks);
     free(pool->workers);
     free(pool->nodes);
@@ -119,7 +117,14 @@ static void release_pool(weft_pool *pool) {
     free(pool);
 }
 
-/* A pool without threads. */
+/* A pool whose threads have ended, or never ran. */
+static void abandon_pool(weft_pool *pool) {
+    if (pool->core_pinned)
+        wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
+    release_pool(pool);
+}
+
+/* A pool without threads. Takes over the plan. */
 static weft_status allocate_pool(weft_pool **made, const struct wf_settings *settings, weft_plan *plan) {
     size_t bytes = (sizeof(weft_pool) + WF_LINE - 1) / WF_LINE * WF_LINE;
     weft_pool *pool = aligned_alloc(WF_LINE, bytes);
@@ -137,12 +142,50 @@ static weft_status allocate_pool(weft_pool **made, const struct wf_settings *set
     pool->nodes = calloc(pool->node_count, sizeof *pool->nodes);
     pool->threads = calloc(pool->worker_count, sizeof *pool->threads);
     pool->stacks = calloc(pool->worker_count, sizeof *pool->stacks);
+    wf_store(&pool->spin_ns, settings->spin_ns, WF_RELAXED);
     if (!pool->workers || !pool->nodes || !pool->threads || !pool->stacks) {
         release_pool(pool);
         return wf_fail(WEFT_ENOMEM, "no memory for the tables of a pool");
     }
     *made = pool;
     return WEFT_OK;
+}
+
+/* The layout is the plan, or (grow) one with room for every core of the machine. */
+static weft_status make_layout(const struct wf_settings *settings, weft_plan *plan, weft_plan **layout) {
+    if (!settings->grow) {
+        *layout = wf_plan_retain(plan);
+        return WEFT_OK;
+    }
+    const weft_plan_options *options = wf_plan_options(plan);
+    const weft_plan_options room = {WEFT_PLAN_OPTIONS_INIT, .topology = options->topology, .nodes = options->nodes,
+                                    .smt = options->smt};
+    const struct wf_plan_bounds bounds = {.whole = true, .again = true, .most = WF_WORKERS_MAX};
+    return wf_plan_create_bounded(layout, &room, &bounds);
+}
+
+/* A pool without threads, and what its workers are to be. Takes over the plan. */
+static weft_status prepare_pool(weft_pool **made, const struct wf_settings *settings, weft_plan *plan) {
+    weft_plan *layout = NULL;
+    weft_pool *pool = NULL;
+    weft_status status = make_layout(settings, plan, &layout);
+    if (!status)
+        status = allocate_pool(&pool, settings, layout);
+    if (status) {
+        weft_plan_destroy(plan);
+        return status;
+    }
+    if (settings->pin_asked == WEFT_PIN_DEFAULT && settings->pin == WEFT_PIN_CORE) {
+        pool->core_pinned = !wf_fetch_add(&core_pinned_pools, 1, WF_RELAXED);
+        if (!pool->core_pinned)
+            wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
+        wf_settings_follow(&pool->settings, plan, pool->core_pinned);
+    }
+    if ((status = wf_replan_begin(pool, plan)))
+        abandon_pool(pool);
+    else
+        *made = pool;
+    return status;
 }
 
 /* Before any thread runs: mapping memory and touching it on another thread wait for each other. */
@@ -197,27 +240,27 @@ weft_status weft_pool_create(weft_pool **out, const weft_pool_options *options) 
     if (!out)
         return wf_fail(WEFT_EINVAL, "weft_pool_create() needs a place for the pool, got NULL");
     weft_status status = wf_settings_resolve(options, &settings, &plan);
-    if (status || (status = allocate_pool(&pool, &settings, plan)))
+    if (status || (status = prepare_pool(&pool, &settings, plan)))
         return status;
-    bool by_default = settings.pin_asked == WEFT_PIN_DEFAULT && settings.pin == WEFT_PIN_CORE;
-    if (by_default && wf_fetch_add(&core_pinned_pools, 1, WF_RELAXED)) {
-        wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
-        by_default = false;
-        pool->settings.pin = WEFT_PIN_NODE;
-        pool->settings.pin_reason = "another pool of this process is pinned to the cores";
+    if ((status = start_workers(pool))) {
+        abandon_pool(pool);
+        return status;
     }
-    pool->core_pinned = by_default;
-    status = start_workers(pool);
-    if (!status && ((status = wf_effective_make(pool)) || (status = check_strict(pool))))
+    if (!(status = wf_effective_make(pool)))
+        status = check_strict(pool);
+    if (status) {
         weft_pool_destroy(pool);
-    else if (status) {
-        if (by_default)
-            wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
-        release_pool(pool);
+        return status;
     }
-    if (!status)
-        *out = pool;
-    return status;
+    if (!settings.fixed && weft_plan_get_limits(pool->plan)->this_system)
+        pool->unwatched = wf_watch_add(pool);
+    if (pool->unwatched) {
+        wf_watch_lock();
+        wf_effective_fill(pool);
+        wf_watch_unlock();
+    }
+    *out = pool;
+    return WEFT_OK;
 }
 
 weft_status wf_pool_admit(weft_pool *pool, unsigned node) {
@@ -277,7 +320,8 @@ weft_status weft_pool_close(weft_pool *pool) {
 static void end_workers(weft_pool *pool) {
     wf_store(&pool->stop, 1, WF_SEQ_CST); /* pairs with sleep_idle() */
     for (unsigned i = 0; i < pool->worker_count; i++)
-        wf_pool_wake(pool, i);
+        if (!wf_pool_wake(pool, i))
+            wf_signal_set(&pool->workers[i]->signal, WF_SIGNAL_HINT); /* it may rest */
     for (unsigned i = 0; i < pool->worker_count; i++)
         pthread_join(pool->threads[i], NULL);
 }
@@ -293,10 +337,9 @@ weft_status weft_pool_destroy(weft_pool *pool) {
         return WEFT_OK;
     }
     weft_pool_close(pool);
+    wf_watch_remove(pool);
     end_workers(pool);
-    if (pool->core_pinned)
-        wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
-    release_pool(pool);
+    abandon_pool(pool);
     return WEFT_OK;
 }
 
@@ -306,6 +349,20 @@ bool wf_pool_wake(weft_pool *pool, unsigned worker) {
     wf_search_begin(&pool->parking);
     wf_signal_set(&pool->workers[worker]->signal, WF_SIGNAL_TOKEN);
     return true;
+}
+
+void wf_pool_retire(weft_pool *pool, unsigned worker) {
+    wf_fetch_or(&pool->resting[worker / 64], UINT64_C(1) << worker % 64, WF_SEQ_CST);
+    wf_pool_wake(pool, worker);
+}
+
+void wf_pool_rouse(weft_pool *pool, unsigned worker) {
+    wf_fetch_and(&pool->resting[worker / 64], ~(UINT64_C(1) << worker % 64), WF_RELAXED); /* released by HINT */
+    wf_signal_set(&pool->workers[worker]->signal, WF_SIGNAL_HINT);
+}
+
+int wf_pool_memory_node(const weft_pool *pool, unsigned node) {
+    return (int)wf_load(&pool->nodes[node]->memory_node, WF_RELAXED);
 }
 
 /* Claim a sleeper for work near a node: of the node itself, else in the order in which its first worker looks for victims. */
@@ -347,6 +404,10 @@ unsigned wf_pool_near(const weft_pool *pool) {
 
 unsigned weft_pool_workers(const weft_pool *pool) {
     return pool ? pool->worker_count : 0;
+}
+
+unsigned weft_pool_active(const weft_pool *pool) {
+    return pool ? wf_load(&pool->active, WF_RELAXED) : 0;
 }
 
 unsigned weft_pool_nodes(const weft_pool *pool) {

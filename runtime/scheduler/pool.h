@@ -21,11 +21,15 @@ struct wf_node {
     struct wf_record_pool records; /* L: record_lock to allocate; any thread frees */
     struct wf_area area;           /* I: this struct */
     unsigned index;                /* I */
+    wf_atomic_u32 memory_node;     /* A: OS index of the node where its memory is, as an int; relaxed */
 };
 
 struct weft_pool {
-    weft_plan *plan;                   /* I */
-    struct wf_settings settings;       /* I */
+    weft_plan *plan;                   /* I: the layout, see replan.h */
+    struct wf_replan *replan;          /* I; its content L: the lock of watch.h, as settings once the pool runs */
+    struct wf_settings settings;       /* L */
+    wf_atomic_u64 spin_ns;             /* A: of the settings; relaxed */
+    wf_atomic_u32 active;              /* A: workers that do not rest; relaxed */
     unsigned worker_count, node_count; /* I */
     struct wf_worker **workers;        /* I after start: each entry set by its worker */
     struct wf_node **nodes;            /* I after start: each set by the node's first worker */
@@ -33,6 +37,7 @@ struct weft_pool {
     struct wf_stack *stacks;           /* the same; one per worker, released when all have ended */
     struct wf_parking parking;
     struct wf_parking waiting; /* only its `parked` bits: workers asleep inside a task, for what they wait for */
+    WF_LINE_ALIGNED wf_atomic_u64 resting[WF_PARK_WORDS]; /* A: see worker.h */
     struct wf_broadcasts broadcasts;
     WF_LINE_ALIGNED wf_atomic_u32 inside; /* A: work made by tasks, and WF_CLOSED; see wf_pool_enter() */
     WF_LINE_ALIGNED wf_atomic_u32 stop;   /* A: workers end when they find nothing */
@@ -41,11 +46,10 @@ struct weft_pool {
     wf_atomic_u32 start_status;           /* A: first failure of a starting worker */
     char start_detail[256];               /* its text; written by that worker before it counts as started */
     wf_atomic_u32 memory_status;          /* A: first refusal of a memory binding */
-    unsigned unbound_workers;             /* I: workers that could not be bound */
-    int unbound_errno;                    /* I: why */
     uint32_t process;                     /* I: forks before its creation, see wf_pool_check() */
     bool core_pinned;                     /* I: counts among the pools pinned to cores by default */
-    struct wf_effective_lines *effective; /* I */
+    struct wf_effective_lines *effective; /* I; its content L: the lock of watch.h */
+    weft_status unwatched;                /* I: why changes are not followed although they should be */
 };
 
 /* WEFT_EFORK where the pool was made before a fork: its workers are the parent's. */
@@ -73,6 +77,13 @@ void wf_pool_offer(weft_pool *pool, unsigned node);
 
 /* Wake one sleeping worker if it sleeps; false: it does not. */
 bool wf_pool_wake(weft_pool *pool, unsigned worker);
+
+/* Let a worker rest, or work again. See worker.h. */
+void wf_pool_retire(weft_pool *pool, unsigned worker);
+void wf_pool_rouse(weft_pool *pool, unsigned worker);
+
+/* OS index of the node where the memory of the workers of node `node` is now, -1: none. */
+int wf_pool_memory_node(const weft_pool *pool, unsigned node);
 
 /* The node for work that names none: the calling worker's, else the one the caller runs on, else 0. */
 unsigned wf_pool_near(const weft_pool *pool);

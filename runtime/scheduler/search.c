@@ -75,19 +75,28 @@ static bool take_inboxes_of(struct wf_worker *worker, const weft_victim_group *g
     return false;
 }
 
-bool wf_search_own(struct wf_worker *worker, struct wf_found *found) {
-    if (worker->dispatches++ % INBOX_EVERY == INBOX_EVERY - 1 && take_inbox(worker, worker->node, found))
-        return true;
+/* Own queue, then loops: those of which this worker has a part, or (steal) can take one. */
+static bool search_queue(struct wf_worker *worker, bool steal, struct wf_found *found) {
     if (wf_ready_queue_has_work(&worker->ready) && (found->record = wf_ready_queue_take(&worker->ready))) {
         found->kind = WF_FOUND_RECORD;
         return true;
     }
-    int slot = wf_broadcast_enter(worker, true);
+    int slot = wf_broadcast_enter(worker, steal);
     if (slot < 0)
         return false;
     found->kind = WF_FOUND_BROADCAST;
     found->broadcast = (unsigned)slot;
     return true;
+}
+
+bool wf_search_own(struct wf_worker *worker, struct wf_found *found) {
+    if (worker->dispatches++ % INBOX_EVERY == INBOX_EVERY - 1 && take_inbox(worker, worker->node, found))
+        return true;
+    return search_queue(worker, true, found);
+}
+
+bool wf_search_leftover(struct wf_worker *worker, struct wf_found *found) {
+    return search_queue(worker, false, found);
 }
 
 bool wf_search(struct wf_worker *worker, struct wf_found *found) {

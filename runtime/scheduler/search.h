@@ -21,6 +21,9 @@ struct wf_found {
 /* Work that is at hand: the own ready queue, a loop, now and then the inbox. Needs no searcher's role. */
 bool wf_search_own(struct wf_worker *worker, struct wf_found *found);
 
+/* What only this worker may run, or what it left in its own queue: all that is left for one that rests. */
+bool wf_search_leftover(struct wf_worker *worker, struct wf_found *found);
+
 /* One search round of an idle worker, which counts as a searcher. False: nothing anywhere. */
 bool wf_search(struct wf_worker *worker, struct wf_found *found);
 

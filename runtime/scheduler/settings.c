@@ -55,47 +55,60 @@ static weft_status pin_from_environment(weft_pin *pin) {
     return wf_fail(WEFT_EINVAL, "WEFT_PIN=\"%s\" is no pinning mode: use default, core, cache, node or none", text);
 }
 
-static weft_status resolve_pin(const weft_pool_options *options, const weft_plan *plan, struct wf_settings *settings) {
-    weft_pin asked = options->pin;
-    settings->pin_reason = "asked for by the program";
-    if (asked == WEFT_PIN_DEFAULT) {
-        weft_status status = pin_from_environment(&asked);
-        if (status)
-            return status;
-        settings->pin_reason = "asked for by WEFT_PIN";
-    }
-    settings->pin_asked = settings->pin = asked;
-    if (asked == WEFT_PIN_DEFAULT)
-        settings->pin = wf_plan_default_pin(plan, &settings->pin_reason);
-    return WEFT_OK;
+static weft_status ask_pin(const weft_pool_options *options, struct wf_settings *settings) {
+    settings->pin_asked = options->pin;
+    settings->pin_asked_by = "asked for by the program";
+    weft_status status = options->pin == WEFT_PIN_DEFAULT ? pin_from_environment(&settings->pin_asked) : WEFT_OK;
+    if (options->pin == WEFT_PIN_DEFAULT)
+        settings->pin_asked_by = settings->pin_asked == WEFT_PIN_DEFAULT ? NULL : "asked for by WEFT_PIN";
+    return status;
 }
 
-static weft_status resolve_spin(const weft_pool_options *options, const weft_plan *plan, struct wf_settings *settings) {
-    const weft_plan_limits *limits = weft_plan_get_limits(plan);
-    unsigned workers;
-    weft_plan_workers(plan, &workers);
-    uint64_t spin_us = SPIN_US_DEFAULT;
-    settings->spin_reason = "default: a little more than it takes to wake a thread";
-    if (limits->quota_cpus > 0) {
-        spin_us = 0;
-        settings->spin_reason = "a CPU quota makes spinning steal from working";
-    } else if (workers > limits->allowed_pus || limits->allowed_pus < 2) {
-        spin_us = 0;
-        settings->spin_reason = "more threads than CPUs: spinning would keep a working thread off its CPU";
-    }
+static weft_status ask_spin(const weft_pool_options *options, struct wf_settings *settings) {
     uint64_t from_environment = UINT64_MAX;
     weft_status status = wf_env_unsigned("WEFT_SPIN_US", 0, SPIN_US_MAX, &from_environment);
     if (status)
         return status;
     if (options->spin_us) {
-        spin_us = options->spin_us == WEFT_SPIN_NONE ? 0 : options->spin_us;
-        settings->spin_reason = "asked for by the program";
+        settings->spin_us_asked = options->spin_us == WEFT_SPIN_NONE ? 0 : options->spin_us;
+        settings->spin_asked_by = "asked for by the program";
     } else if (from_environment != UINT64_MAX) {
-        spin_us = from_environment;
-        settings->spin_reason = "asked for by WEFT_SPIN_US";
+        settings->spin_us_asked = from_environment;
+        settings->spin_asked_by = "asked for by WEFT_SPIN_US";
     }
-    settings->spin_ns = spin_us * 1000;
     return WEFT_OK;
+}
+
+static uint64_t default_spin_us(const weft_plan *plan, const char **reason) {
+    const weft_plan_limits *limits = weft_plan_get_limits(plan);
+    unsigned workers;
+    weft_plan_workers(plan, &workers);
+    if (limits->quota_cpus > 0) {
+        *reason = "a CPU quota makes spinning steal from working";
+        return 0;
+    }
+    if (workers > limits->allowed_pus || limits->allowed_pus < 2) {
+        *reason = "more threads than CPUs: spinning would keep a working thread off its CPU";
+        return 0;
+    }
+    *reason = "default: a little more than it takes to wake a thread";
+    return SPIN_US_DEFAULT;
+}
+
+void wf_settings_follow(struct wf_settings *settings, const weft_plan *plan, bool alone) {
+    settings->pin = settings->pin_asked;
+    settings->pin_reason = settings->pin_asked_by;
+    if (settings->pin_asked == WEFT_PIN_DEFAULT)
+        settings->pin = wf_plan_default_pin(plan, &settings->pin_reason);
+    if (settings->pin_asked == WEFT_PIN_DEFAULT && settings->pin == WEFT_PIN_CORE && !alone) {
+        settings->pin = WEFT_PIN_NODE;
+        settings->pin_reason = "another pool of this process is pinned to the cores";
+    }
+    uint64_t spin_us = settings->spin_us_asked;
+    settings->spin_reason = settings->spin_asked_by;
+    if (!settings->spin_asked_by)
+        spin_us = default_spin_us(plan, &settings->spin_reason);
+    settings->spin_ns = spin_us * 1000;
 }
 
 static weft_status resolve_plan(const weft_pool_options *options, weft_plan **plan) {
@@ -119,6 +132,8 @@ weft_status wf_settings_resolve(const weft_pool_options *options, struct wf_sett
         return status;
     *settings = (struct wf_settings){.stack_bytes = known.stack_bytes,
                                      .strict = known.strict,
+                                     .fixed = known.fixed,
+                                     .grow = known.grow,
                                      .workers_asked = known.workers,
                                      .deque_slots = known.deque_slots ? (uint32_t)known.deque_slots : 1u << 16};
     unsigned workers;
@@ -126,10 +141,13 @@ weft_status wf_settings_resolve(const weft_pool_options *options, struct wf_sett
     if (workers > WF_WORKERS_MAX)
         status = wf_fail(WEFT_EINVAL, "the plan has %u workers: one pool holds at most %u, set weft_pool_options.workers",
                          workers, WF_WORKERS_MAX);
-    if (status || (status = resolve_pin(&known, made, settings)) || (status = resolve_spin(&known, made, settings))) {
+    if (!status && !known.fixed)
+        status = wf_env_bool("WEFT_FIXED", &settings->fixed);
+    if (status || (status = ask_pin(&known, settings)) || (status = ask_spin(&known, settings))) {
         weft_plan_destroy(made);
         return status;
     }
+    wf_settings_follow(settings, made, true);
     *plan = made;
     return WEFT_OK;
 }

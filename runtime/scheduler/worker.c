@@ -4,6 +4,8 @@
 #include "scheduler/worker.h"
 
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -79,6 +81,7 @@ static weft_status set_up_node(weft_pool *pool, unsigned index) {
     }
     node->area = area;
     node->index = index;
+    wf_store(&node->memory_node, (uint32_t)weft_plan_nodes(pool->plan, NULL)[index].memory_node, WF_RELAXED);
     wf_inbox_init(&node->inbox);
     pthread_mutex_init(&node->record_lock, NULL);
     pool->nodes[index] = node;
@@ -98,6 +101,7 @@ static weft_status set_up_worker(weft_pool *pool, unsigned id, struct wf_worker 
     worker->pool = pool;
     worker->planned = planned;
     worker->id = worker->last_victim = id;
+    worker->tid = (pid_t)syscall(SYS_gettid);
     worker->node = planned->node;
     worker->random = wf_now_ns() ^ ((uint64_t)id << 32);
     worker->classes = (uint8_t *)area.start + classes;
@@ -150,21 +154,52 @@ static void sleep_idle(struct wf_worker *worker) {
     wf_broadcast_wake_more(worker);
 }
 
-/* Look for work until there is some; false: the pool stops. */
-static bool find_work(struct wf_worker *worker, struct wf_found *found) {
+static bool rests(const struct wf_worker *worker) {
+    /* acquire: what is looked at afterwards is looked at after wf_pool_retire() */
+    return wf_load(&worker->pool->resting[worker->id / 64], WF_ACQUIRE) & UINT64_C(1) << worker->id % 64;
+}
+
+/* Sleep until HINT unless there is a reason not to; the same pairing as for a worker that waits inside a task. */
+static void sleep_resting(struct wf_worker *worker) {
+    weft_pool *pool = worker->pool;
+    uint64_t bit = UINT64_C(1) << worker->id % 64;
+    wf_atomic_u64 *word = &pool->waiting.parked[worker->id / 64];
+    wf_fetch_or(word, bit, WF_SEQ_CST);
+    if (rests(worker) && !wf_load(&pool->stop, WF_ACQUIRE) && !wf_broadcast_any(worker, false)) {
+        wf_count(&worker->counters.parks, 1);
+        wf_signal_take(&worker->signal, WF_SIGNAL_HINT);
+        wf_count(&worker->counters.wakes, 1);
+    }
+    wf_fetch_and(word, ~bit, WF_RELAXED); /* a late HINT for it is harmless */
+}
+
+/* What is left for a worker that rests; false: it rests no more, or the pool stops. */
+static bool find_leftover(struct wf_worker *worker, struct wf_found *found) {
+    if (wf_search_would_find(worker, false)) /* somebody may have relied on this one */
+        wf_pool_offer(worker->pool, worker->node);
+    while (rests(worker) && !wf_load(&worker->pool->stop, WF_ACQUIRE)) {
+        if (wf_search_leftover(worker, found))
+            return true;
+        sleep_resting(worker);
+    }
+    return false;
+}
+
+/* Look for work until there is some; false: the worker is to rest, or the pool stops. */
+static bool find_any(struct wf_worker *worker, struct wf_found *found) {
     weft_pool *pool = worker->pool;
     if (wf_search_own(worker, found))
         return true;
     wf_search_begin(&pool->parking);
     uint64_t deadline = 0;
     while (!wf_search(worker, found)) {
-        if (wf_load(&pool->stop, WF_ACQUIRE)) {
+        if (wf_load(&pool->stop, WF_ACQUIRE) || rests(worker)) {
             wf_search_end(&pool->parking);
             return false;
         }
         uint64_t now = wf_now_ns();
         if (!deadline)
-            deadline = now + pool->settings.spin_ns;
+            deadline = now + wf_load(&pool->spin_ns, WF_RELAXED);
         if (now >= deadline) {
             sleep_idle(worker);
             deadline = 0;
@@ -179,11 +214,19 @@ static bool find_work(struct wf_worker *worker, struct wf_found *found) {
     return true;
 }
 
-/* "weft:n0w3": OS index of the node, id of the worker; at most 15 bytes. */
-static void name_thread(const struct wf_worker *worker) {
-    char name[16];
-    snprintf(name, sizeof name, "weft:n%dw%u", weft_plan_nodes(worker->pool->plan, NULL)[worker->node].os_index, worker->id);
-    pthread_setname_np(pthread_self(), name);
+/* The next piece of work; false: the pool stops. */
+static bool find_work(struct wf_worker *worker, struct wf_found *found) {
+    do {
+        if (rests(worker) ? find_leftover(worker, found) : find_any(worker, found))
+            return true;
+    } while (!wf_load(&worker->pool->stop, WF_ACQUIRE));
+    return false;
+}
+
+void wf_worker_name(const struct wf_worker *worker, int os_node, pthread_t thread) {
+    char name[16]; /* the kernel's limit */
+    snprintf(name, sizeof name, "weft:n%dw%u", os_node, worker->id);
+    pthread_setname_np(thread, name);
 }
 
 void *wf_worker_main(void *argument) {
@@ -201,7 +244,7 @@ void *wf_worker_main(void *argument) {
     if (wf_load(&pool->stop, WF_ACQUIRE))
         return NULL; /* another one failed; the creator releases what there is */
     wf_self = worker;
-    name_thread(worker);
+    wf_worker_name(worker, weft_plan_nodes(pool->plan, NULL)[node].os_index, pthread_self());
     for (struct wf_found found = {0}; find_work(worker, &found); found.kind = WF_FOUND_NOTHING)
         wf_run_found(worker, &found);
     return NULL;

@@ -1,6 +1,15 @@
 /*
  * A worker: one thread with its deque, ready queue, loop ranges and counters, in memory of its own node that it touched
  * itself. Field letters: I fixed after start, O the worker only, A atomic.
+ *
+ * A worker rests while the current plan has no role for it (replan.h): its bit in the pool's `resting` is set. It ends the task it
+ * runs and what its own queue holds, and then takes no work but its own parts of static loops, which nobody else may run.
+ *
+ * To rest, a worker gives up the role of a searcher, with the duty that goes with it (park.h): what was offered while it counted
+ * as one is offered on. So an offer that relied on it is not lost. Then it sleeps as a waiting worker does: own bit in `waiting`,
+ * a look at resting, stop, its queue and its static parts, sleep until HINT.
+ * To rouse: 1 clear the bit in resting   2 HINT. To retire: 1 set the bit   2 wake it if it is parked, so that no offer finds it.
+ * An offerer of a loop looks at `resting` after the loop is live: a part whose worker rests is offered to the others as work.
  */
 #ifndef WF_SCHEDULER_WORKER_H
 #define WF_SCHEDULER_WORKER_H
@@ -29,6 +38,7 @@ struct wf_worker {
     weft_pool *pool;                 /* I */
     const weft_plan_worker *planned; /* I: victims, PU */
     unsigned id, node;               /* I: index in the pool; index of the node in the plan */
+    pid_t tid;                       /* I: for the kernel */
     struct wf_area area;             /* I: this struct and the deque's slots */
     struct wf_frame *frame;          /* O: innermost running task; NULL: idle */
     struct wf_slot *serving;         /* O: the stolen slot that runs innermost; its owner may sleep for it */
@@ -65,6 +75,9 @@ struct wf_worker_start {
 struct wf_node;
 void wf_worker_release(struct wf_worker *worker);
 void wf_node_release(struct wf_node *node);
+
+/* Name its thread, which lies on OS node `os_node`: "weft:n0w3". Any thread. */
+void wf_worker_name(const struct wf_worker *worker, int os_node, pthread_t thread);
 
 /* Thread function of a worker: sets itself up on its node, reports to the pool, works until the pool stops. */
 void *wf_worker_main(void *start);

@@ -164,7 +164,7 @@ static const struct explore_case cases[] = {
      .set_up = set_up_leapfrog,
      .threads = {own, steal_inside},
      .check = check_leapfrog,
-     .bound = 3},
+     .bound = 4},
     {.name = "join/tree", .set_up = set_up_tree, .threads = {world_work, world_work, submit_tree}, .check = check_tree},
     {.name = "join/strangers",
      .set_up = set_up_strangers,

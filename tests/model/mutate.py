@@ -47,8 +47,10 @@ KEPT = [
     (r"scheduler/park.h:wf_park_claim_in:load.*", "order by the load of `searching` before it, which reads the sleeper's announcement"),
     (r"scheduler/ready_queue.h:wf_ready_queue_has_work:load\(&queue->first\).*", "an old `first` shows work that is gone, never hides any"),
     (r"scheduler/submit.c:hand_over:store\(&record->state\).*", "order by the queue's `last`"),
-    (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|wf_pool_leave:.*|end_workers:.*)|scheduler/worker.c:(find_work|sleep_idle):"
-     r"load\(&pool->stop\).*", "order by the waker's signal, the parked words and the join of all workers, which lie in between"),
+    (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|wf_pool_leave:.*|end_workers:.*)|scheduler/worker.c:(find_(any|work|leftover)|sleep_(idle|resting)):"
+     r"load\(&(worker->)?pool->stop\).*", "order by the waker's signal, the parked words and the join of all workers, which lie in between"),
+    (r"scheduler/worker.c:rests:load.*", "order by the seq_cst looks that follow: the model runs those in one order, C11 would let them "
+     "come before this load"),
     (r"scheduler/ready_queue.h:wf_ready_queue_(room:load\(&queue->first\)|take:(cas|load)\(&queue->first\)).*", "they keep a take "
      "from reading what is put later (load buffering), which the memory model does not show; entries are ordered by `last`"),
     (r"scheduler/(search.c:wf_run_stolen:fetch_or\(&slot->state\)|join.c:slot_help:load\(&slot->state\)) .*", "the steal "
@@ -93,6 +95,13 @@ TEXT = [
     ("a slot is taken with somebody inside", "scheduler/broadcast.c", "if (!wf_load(&broadcast->active, WF_SEQ_CST))", "if (1)", "loop"),
     ("an offer hints no waiting owner", "scheduler/broadcast.c", "    hint_waiting_owners(pool, slot);\n", "", "loop"),
     ("an offer wakes nobody", "scheduler/broadcast.c", "    wake_owners(pool, slot, 2);\n    hint", "    hint", "loop"),
+    ("who is to rest offers nothing on", "scheduler/worker.c",
+     "    if (wf_search_would_find(worker, false)) /* somebody may have relied on this one */\n        wf_pool_offer(worker->pool, worker->node);\n", "", "loop"),
+    ("a part whose worker rests is offered to nobody", "scheduler/broadcast.c", "    offer_resting_parts(pool, slot);\n", "", "loop"),
+    ("who rests sleeps without a look at static parts", "scheduler/worker.c", " && !wf_broadcast_any(worker, false)) {", ") {", "loop"),
+    ("who rests leaves its own queue alone", "scheduler/worker.c", "        if (wf_search_leftover(worker, found))\n            return true;\n", "", "loop"),
+    ("the end wakes nobody who rests", "scheduler/pool.c", "            wf_signal_set(&pool->workers[i]->signal, WF_SIGNAL_HINT); /* it may rest */\n", "            ;\n", "park"),
+    ("who is roused is not woken", "scheduler/pool.c", "    wf_signal_set(&pool->workers[worker]->signal, WF_SIGNAL_HINT);\n}", "}", "park"),
     ("a claim that does not compare", "parallel/loop.c",
      "if (wf_cas(&line->word, &word, wf_units_pack(rest), WF_RELAXED, WF_RELAXED)) {",
      "if (wf_store(&line->word, wf_units_pack(rest), WF_RELAXED), 1) {", "loop"),

@@ -88,11 +88,53 @@ static void submit_submitting(void) {
     world_end();
 }
 
+/* A task that leaves another in its own worker's queue. */
+static void leaving_task(void *arg) {
+    submit(count_task, &ran[1]);
+    ++*(unsigned *)arg;
+    wf_fetch_add(&met, 2, WF_RELAXED);
+    wf_futex_wake(&met, EXPLORE_THREADS);
+}
+
 /* Submit against the end: the task runs, or it was refused. */
 static void submit_late(void) {
     bool accepted = weft_submit(&world_pool, count_task, &ran[1], NULL) == WEFT_OK;
     explore_join(2);
     EXPLORE_CHECK(ran[1] == accepted);
+}
+
+/* One worker is told to rest while tasks come. */
+static void end_if_last(void) {
+    if (wf_fetch_add(&submitted, 1, WF_RELAXED) == 1)
+        world_end();
+}
+
+static void submit_two_of_two(void) {
+    submit(count_task, &ran[0]);
+    submit(count_task, &ran[1]);
+    end_if_last();
+}
+
+static void submit_submitting_of_two(void) {
+    submit(leaving_task, &ran[0]);
+    wait_until_met(); /* before the pool takes no more */
+    end_if_last();
+}
+
+static void retire_first(void) {
+    wf_pool_retire(&world_pool, 0);
+    end_if_last();
+}
+
+static void swap_workers(void) {
+    wf_pool_rouse(&world_pool, 1);
+    wf_pool_retire(&world_pool, 0);
+    end_if_last();
+}
+
+static void set_up_swap(void) {
+    set_up(2);
+    world_pool.resting[0] = 2;
 }
 
 static void check_one(void) {
@@ -114,6 +156,18 @@ static const struct explore_case cases[] = {
     {.name = "park/meet_from_two",
      .set_up = set_up_two,
      .threads = {world_work, world_work, submit_meeting_first, submit_meeting_second},
+     .check = check_two},
+    {.name = "park/retire",
+     .set_up = set_up_two,
+     .threads = {world_work, world_work, submit_two_of_two, retire_first},
+     .check = check_two},
+    {.name = "park/retire_busy",
+     .set_up = set_up_two,
+     .threads = {world_work, world_work, submit_submitting_of_two, retire_first},
+     .check = check_two},
+    {.name = "park/swap",
+     .set_up = set_up_swap,
+     .threads = {world_work, world_work, submit_two_of_two, swap_workers},
      .check = check_two},
     {.name = "park/close", .set_up = set_up_one, .threads = {world_work, submit_late, submit_one}, .check = check_one},
 };

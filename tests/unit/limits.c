@@ -150,8 +150,12 @@ Test(limits, torn_files_do_not_limit) {
 }
 
 Test(limits, the_affinity_mask_holds_the_cpu_we_run_on) {
-    hwloc_bitmap_t mask = hwloc_bitmap_alloc();
-    cr_assert_eq(wf_affinity_mask(mask), WEFT_OK);
-    cr_assert_gt(hwloc_bitmap_weight(mask), 0);
-    hwloc_bitmap_free(mask);
+    struct wf_cpu_mask mask = {0};
+    hwloc_bitmap_t set = hwloc_bitmap_alloc();
+    cr_assert_eq(wf_cpu_mask_of_process(&mask), WEFT_OK);
+    cr_assert(CPU_ISSET_S((size_t)sched_getcpu(), mask.bytes, mask.set));
+    cr_assert_eq(wf_limits_add(set, &mask), WEFT_OK);
+    cr_assert_eq(hwloc_bitmap_weight(set), CPU_COUNT_S(mask.bytes, mask.set));
+    hwloc_bitmap_free(set);
+    wf_cpu_mask_release(&mask);
 }

@@ -1,0 +1,27 @@
+/*
+ * Plans that are bounded by more than their options: the layout of a pool that is to grow with the machine, and the plans made anew
+ * while a pool runs. hwloc-free, for the scheduler.
+ */
+#ifndef WF_MACHINE_PLAN_BOUNDS_H
+#define WF_MACHINE_PLAN_BOUNDS_H
+
+#include "machine/cpu_mask.h"
+#include "weft/plan.h"
+
+struct wf_plan_bounds {
+    const struct wf_cpu_mask *within; /* instead of the process's affinity mask; NULL: that */
+    bool whole;                       /* every PU that is present, whatever the process may use and the quota grants */
+    bool again;    /* the options are a plan's own: the environment has been asked, and `workers` may be missed */
+    unsigned most; /* workers; 0: no limit */
+};
+
+/* As weft_plan_create(). */
+weft_status wf_plan_create_bounded(weft_plan **plan, const weft_plan_options *options, const struct wf_plan_bounds *bounds);
+
+/* Look at this machine again for the plans that are made from now on; if that fails, they are made as before. */
+void wf_plan_refresh_machine(void);
+
+/* The options a plan was made with, after the environment was asked. Lives as long as the plan. */
+const weft_plan_options *wf_plan_options(const weft_plan *plan);
+
+#endif

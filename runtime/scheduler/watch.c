@@ -1,0 +1,237 @@
+/* The watch's thread, and the list of the pools that follow. */
+#include "scheduler/watch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/status.h"
+#include "machine/allowance.h"
+#include "machine/plan_bounds.h"
+#include "scheduler/replan.h"
+
+/* A change is followed well within a second; a look takes about 20 us when caches are warm. */
+#define INTERVAL_NS 500000000
+
+/* One life of the thread. */
+struct watch {
+    pthread_t thread;
+    pthread_cond_t ending;
+    bool end;                       /* L, as all below: the lock */
+    struct wf_allowance *allowance; /* NULL: not opened yet, or it cannot be */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct watch *current; /* L */
+static weft_pool *pools;      /* L: those that follow */
+
+void wf_watch_lock(void) {
+    pthread_mutex_lock(&lock);
+}
+
+void wf_watch_unlock(void) {
+    pthread_mutex_unlock(&lock);
+}
+
+/* The child has no watch, and the pools of its parent are not its own. */
+static void forget_all(void) {
+    if (current && current->allowance)
+        wf_allowance_close(current->allowance);
+    current = NULL;
+    pools = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
+__attribute__((constructor)) static void survive_fork(void) {
+    pthread_atfork(wf_watch_lock, wf_watch_unlock, forget_all);
+}
+
+static const char *what_changed(unsigned changed) {
+    if (changed & WF_CHANGED_CPUS)
+        return "other CPUs may be used (affinity mask, cpuset, or CPUs went off or on)";
+    if (changed & WF_CHANGED_MEMORY)
+        return "other memory nodes may be used";
+    return changed ? "the CPU quota is another" : "what may be used changed while the pool was made";
+}
+
+/* L: the CPUs that a pool may use: the scout's, and of these the process's own where it is narrower. */
+static weft_status cpus_for(const weft_pool *pool, const struct wf_allowance *allowance, struct wf_cpu_mask *cpus) {
+    weft_status status = wf_cpu_mask_copy(cpus, wf_allowance_cpus(allowance));
+    if (!status && pool->replan->within.set)
+        wf_cpu_mask_narrow(cpus, &pool->replan->within);
+    return status;
+}
+
+/* L: the process's mask as it is now narrows the pool, unless it is all that the control groups allow. */
+static void adopt_process_mask(weft_pool *pool, const struct wf_cpu_mask *process, const struct wf_allowance *allowance) {
+    struct wf_replan *replan = pool->replan;
+    struct wf_cpu_mask within = {0};
+    bool narrower = !allowance || !wf_cpu_mask_equal(process, wf_allowance_cpus(allowance));
+    if (narrower && wf_cpu_mask_copy(&within, process))
+        return;
+    wf_cpu_mask_release(&replan->within);
+    replan->within = within;
+}
+
+/*
+ * L: a main thread that is bound anew together with all others stands for the process. One that was bound alone does not, then or
+ * later.
+ */
+static void look_at_process(weft_pool *pool, const struct wf_allowance *allowance, unsigned changed) {
+    struct wf_replan *replan = pool->replan;
+    const struct wf_cpu_mask *now = wf_allowance_process(allowance);
+    if (wf_cpu_mask_equal(now, &replan->process))
+        return;
+    if (changed & WF_CHANGED_CPUS || wf_cpu_mask_equal(now, wf_allowance_cpus(allowance)))
+        adopt_process_mask(pool, now, allowance);
+    struct wf_cpu_mask seen;
+    if (wf_cpu_mask_copy(&seen, now))
+        return;
+    wf_cpu_mask_release(&replan->process);
+    replan->process = seen;
+}
+
+/* L */
+static void follow(weft_pool *pool, const struct wf_allowance *allowance, unsigned changed) {
+    struct wf_replan *replan = pool->replan;
+    struct wf_cpu_mask cpus;
+    look_at_process(pool, allowance, changed);
+    if (cpus_for(pool, allowance, &cpus))
+        return;
+    bool stale = replan->fresh && !wf_replan_is_current(pool, &cpus, wf_allowance_quota(allowance));
+    replan->fresh = false;
+    if (changed || stale || replan->failed)
+        wf_replan(pool, &cpus, what_changed(changed));
+    else
+        wf_replan_restore(pool);
+    wf_cpu_mask_release(&cpus);
+}
+
+/* L */
+static void look(struct watch *watch) {
+    unsigned changed = wf_allowance_look(watch->allowance);
+    if (changed & ~(unsigned)WF_CHANGED_QUOTA)
+        wf_plan_refresh_machine();
+    for (weft_pool *pool = pools; pool; pool = pool->replan->next)
+        follow(pool, watch->allowance, changed);
+}
+
+static void *watch_main(void *argument) {
+    struct watch *watch = argument;
+    struct timespec next;
+    pthread_setname_np(pthread_self(), "weft:watch");
+    pthread_mutex_lock(&lock);
+    bool opened = !wf_allowance_open(&watch->allowance);
+    while (!watch->end) {
+        clock_gettime(CLOCK_MONOTONIC, &next);
+        next.tv_nsec += INTERVAL_NS;
+        next.tv_sec += next.tv_nsec / 1000000000;
+        next.tv_nsec %= 1000000000;
+        int result = opened ? pthread_cond_timedwait(&watch->ending, &lock, &next) : pthread_cond_wait(&watch->ending, &lock);
+        if (result == ETIMEDOUT && !watch->end)
+            look(watch);
+    }
+    pthread_mutex_unlock(&lock);
+    if (opened)
+        wf_allowance_close(watch->allowance);
+    return NULL;
+}
+
+static void prepare_sleep(struct watch *watch) {
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&watch->ending, &clock);
+    pthread_condattr_destroy(&clock);
+}
+
+/* L: start the thread, bound as a scout is and with all signals blocked. */
+static int start_thread(struct watch *watch, const struct wf_cpu_mask *mask) {
+    pthread_attr_t attributes;
+    sigset_t all;
+    sigfillset(&all);
+    int error = pthread_attr_init(&attributes);
+    if (error)
+        return error;
+    prepare_sleep(watch);
+    error = pthread_attr_setsigmask_np(&attributes, &all);
+    if (!error)
+        error = pthread_attr_setaffinity_np(&attributes, mask->bytes, mask->set);
+    if (!error)
+        error = pthread_create(&watch->thread, &attributes, watch_main, watch);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+/* L */
+static weft_status start(void) {
+    struct wf_cpu_mask mask;
+    weft_status status = wf_allowance_scout_mask(&mask);
+    if (status)
+        return status;
+    struct watch *watch = calloc(1, sizeof *watch);
+    int error = watch ? start_thread(watch, &mask) : ENOMEM;
+    wf_cpu_mask_release(&mask);
+    if (error) {
+        free(watch);
+        return wf_fail(error == ENOMEM ? WEFT_ENOMEM : WEFT_EPERM, "the thread that watches what the process may use: %s",
+                       strerror(error));
+    }
+    current = watch;
+    return WEFT_OK;
+}
+
+weft_status wf_watch_add(weft_pool *pool) {
+    pthread_mutex_lock(&lock);
+    weft_status status = current ? WEFT_OK : start();
+    if (!status) {
+        pool->replan->next = pools;
+        pools = pool;
+    }
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+void wf_watch_remove(weft_pool *pool) {
+    pthread_mutex_lock(&lock);
+    for (weft_pool **link = &pools; *link; link = &(*link)->replan->next)
+        if (*link == pool) {
+            *link = pool->replan->next;
+            break;
+        }
+    struct watch *idle = pools ? NULL : current;
+    if (idle) {
+        current = NULL;
+        idle->end = true;
+        pthread_cond_signal(&idle->ending);
+    }
+    pthread_mutex_unlock(&lock);
+    if (!idle)
+        return;
+    pthread_join(idle->thread, NULL);
+    pthread_cond_destroy(&idle->ending);
+    free(idle);
+}
+
+weft_status weft_pool_replan(weft_pool *pool) {
+    if (!pool)
+        return wf_fail(WEFT_EINVAL, "weft_pool_replan() needs a pool, got NULL");
+    weft_status status = wf_pool_check(pool);
+    if (status)
+        return status;
+    if (!weft_plan_get_limits(pool->plan)->this_system)
+        return wf_fail(WEFT_ENOTSUP, "the pool's topology is not this machine's: its workers are bound to nothing");
+    pthread_mutex_lock(&lock);
+    wf_plan_refresh_machine();
+    struct wf_cpu_mask process = {0};
+    if (!(status = wf_cpu_mask_of_process(&process))) {
+        adopt_process_mask(pool, &process, current ? current->allowance : NULL);
+        status = wf_replan(pool, &process, "asked for by the program");
+    }
+    pthread_mutex_unlock(&lock);
+    wf_cpu_mask_release(&process);
+    return status;
+}
