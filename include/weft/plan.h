@@ -110,7 +110,8 @@ typedef struct weft_plan_limits {
  * @param options  NULL: all defaults.
  * @return WEFT_OK; WEFT_EINVAL: plan is NULL, an option or an environment variable is nonsense, more workers are asked for
  *         than the process may use, a node of the list has no core to use, or the reserved cores leave none;
- *         WEFT_ETOPOLOGY: the topology is missing, broken, or holds no PU that may be used; WEFT_ENOMEM.
+ *         WEFT_ETOPOLOGY: the topology is missing, broken, or holds no PU that may be used; WEFT_ENOMEM; WEFT_EPERM: the system
+ *         does not tell the affinity mask, or has no file descriptor left to read files with.
  *
  * Threads: any, concurrently. Blocks: reads /sys and /proc (the live topology once per process). Allocates.
  */

@@ -54,7 +54,8 @@ typedef struct weft_pool_options {
  * @param pool     [out] written on success only.
  * @param options  NULL: all defaults (one worker per physical core that the process may use).
  * @return WEFT_OK; WEFT_EINVAL: NULL pool or unusable option or environment; WEFT_ETOPOLOGY; WEFT_ENOMEM; WEFT_EPERM: the
- *         system refuses threads; WEFT_ESTRICT.
+ *         system refuses threads, or what a plan needs; WEFT_ESTRICT. Refused masks and memory policies are no failure
+ *         unless strict: weft_pool_effective() tells.
  *
  * Threads: any, concurrently; pools are independent. Blocks: until every worker is ready. Allocates. Does not change the
  * caller's affinity, signal mask or memory policy.
@@ -105,7 +106,8 @@ WEFT_API unsigned weft_pool_active(const weft_pool *pool);
  * Ids, nodes, and the parts of loops and arrays stay those of weft_pool_plan(); weft_pool_worker() says where each runs now.
  * There are never more workers than the pool was made with: set weft_pool_options.grow for more. When a pool is left with fewer
  * workers than tasks that wait for each other by other means than weft's, these may wait for ever, as on a small machine.
- * Pages of arrays stay where they are. A task must not change its thread's affinity: it is put back.
+ * Pages of arrays stay where they are, unless the kernel moves them (cpuset.mems of control groups v2): weft_array_migrate() puts
+ * them where they belong now. A task must not change its thread's affinity: it is put back.
  *
  * @return WEFT_OK, also when nothing has changed; WEFT_EINVAL: NULL; WEFT_ENOTSUP: a foreign topology; WEFT_ENOMEM, WEFT_ETOPOLOGY,
  *         or WEFT_EINVAL: there is no new plan (the nodes asked for have no CPU left) and everything stays as it was; WEFT_EFORK.

@@ -25,6 +25,7 @@ struct wf_allowance {
     struct wf_quota_places places;
     int group_file;  /* /proc/self/cgroup, -1: none */
     uint64_t groups; /* its digest, for which the places were found */
+    bool lost;       /* the places could not all be read: find them again */
     unsigned looks;
 };
 
@@ -63,11 +64,13 @@ static uint64_t digest_groups(int file) {
 static bool quota_changed(struct wf_allowance *allowance) {
     uint64_t groups = digest_groups(allowance->group_file);
     double before = allowance->quota.cpus;
-    if (groups != allowance->groups || allowance->looks++ % FIND_EVERY == 0)
-        wf_quota_find(&allowance->places, &allowance->quota);
+    if (allowance->lost || groups != allowance->groups || allowance->looks++ % FIND_EVERY == 0)
+        allowance->lost = wf_quota_find(&allowance->places, &allowance->quota) != WEFT_OK;
     else
         wf_quota_read_again(&allowance->places, &allowance->quota);
     allowance->groups = groups;
+    if (allowance->lost)
+        allowance->quota.cpus = before; /* not read is not changed */
     return allowance->quota.cpus < before || allowance->quota.cpus > before;
 }
 

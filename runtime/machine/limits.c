@@ -4,6 +4,7 @@
  */
 #include "machine/limits.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ struct search {
     char group[2][PATH_MAX]; /* the process's group per version, "" if it has none there */
     struct wf_quota *quota;
     struct wf_quota_places *places; /* NULL: nobody wants to look again */
+    int error;                      /* why something that exists could not be read, 0: nothing was */
 };
 
 static bool list_holds(const char *list, const char *word) {
@@ -39,21 +41,43 @@ static bool list_holds(const char *list, const char *word) {
     return false;
 }
 
-static FILE *open_under(const char *root, const char *path) {
+/* What cannot be read for lack of descriptors or bytes, though it may exist, is a failure. */
+static bool lacks(int error) {
+    return error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
+/* What is not there, or not ours to read, bounds nothing that we could know; too few descriptors or bytes are a failure. */
+static FILE *open_under(struct search *search, const char *path) {
     char full[PATH_MAX];
-    int length = snprintf(full, sizeof full, "%s%s", root, path);
-    return length < 0 || (size_t)length >= sizeof full ? NULL : fopen(full, "re");
+    int length = snprintf(full, sizeof full, "%s%s", search->root, path);
+    if (length < 0 || (size_t)length >= sizeof full)
+        return NULL;
+    FILE *file = fopen(full, "re");
+    if (!file && lacks(errno))
+        search->error = errno;
+    return file;
+}
+
+/* One line without its end; false at the end of the file. */
+static bool read_line(struct search *search, FILE *file, char **line, size_t *room) {
+    errno = 0;
+    if (getline(line, room, file) <= 0) {
+        if (errno == ENOMEM)
+            search->error = errno;
+        return false;
+    }
+    (*line)[strcspn(*line, "\n")] = 0;
+    return true;
 }
 
 /* Lines "id:controllers:path"; version 2 has id 0 and no controllers. */
 static void read_groups(struct search *search) {
-    FILE *file = open_under(search->root, "/proc/self/cgroup");
+    FILE *file = open_under(search, "/proc/self/cgroup");
     char *line = NULL;
     size_t room = 0;
     if (!file)
         return;
-    while (getline(&line, &room, file) > 0) {
-        line[strcspn(line, "\n")] = 0;
+    while (read_line(search, file, &line, &room)) {
         char *controllers = strchr(line, ':');
         char *path = controllers ? strchr(controllers + 1, ':') : NULL;
         if (!path || path[1] != '/')
@@ -121,13 +145,17 @@ struct wf_quota_place {
     char *quota_path; /* of the first */
 };
 
-static bool open_place(struct wf_quota_place *place, const char *root, enum version version, const char *directory) {
+static bool open_place(struct wf_quota_place *place, struct search *search, enum version version, const char *directory) {
     *place = (struct wf_quota_place){.version = version, .files = {-1, -1}};
     for (unsigned i = 0; i < 2 && quota_files[version][i]; i++) {
         char *path = NULL;
-        if (asprintf(&path, "%s%s/%s", root, directory, quota_files[version][i]) < 0)
+        if (asprintf(&path, "%s%s/%s", search->root, directory, quota_files[version][i]) < 0) {
+            search->error = ENOMEM;
             return i > 0;
+        }
         place->files[i] = open(path, O_RDONLY | O_CLOEXEC);
+        if (place->files[i] < 0 && lacks(errno))
+            search->error = errno;
         if (i)
             free(path);
         else
@@ -192,7 +220,7 @@ static void search_mount(struct search *search, enum version version, const char
         return;
     for (;;) {
         struct wf_quota_place place;
-        if (open_place(&place, search->root, version, directory)) {
+        if (open_place(&place, search, version, directory)) {
             consider(search->quota, &place);
             if (!keep_place(search->places, &place))
                 close_place(&place);
@@ -228,31 +256,32 @@ static void search_line(struct search *search, char *line) {
         search_mount(search, VERSION_1, fields[3], fields[4]);
 }
 
-static void read_all(const char *root, struct wf_quota *quota, struct wf_quota_places *places) {
+static weft_status read_all(const char *root, struct wf_quota *quota, struct wf_quota_places *places) {
     struct search search = {.root = root, .quota = quota, .places = places};
     quota->cpus = 0;
     quota->source[0] = 0;
     read_groups(&search);
-    FILE *file = open_under(root, "/proc/self/mountinfo");
+    FILE *file = open_under(&search, "/proc/self/mountinfo");
     char *line = NULL;
     size_t room = 0;
-    if (!file)
-        return;
-    while (getline(&line, &room, file) > 0) {
-        line[strcspn(line, "\n")] = 0;
+    while (file && read_line(&search, file, &line, &room))
         search_line(&search, line);
-    }
     free(line);
-    fclose(file);
+    if (file)
+        fclose(file);
+    if (!search.error)
+        return WEFT_OK;
+    return wf_fail(search.error == ENOMEM ? WEFT_ENOMEM : WEFT_EPERM,
+                   "the CPU quota cannot be read: %s (see ulimit -n, ulimit -v)", strerror(search.error));
 }
 
-void wf_quota_read(const char *root, struct wf_quota *quota) {
-    read_all(root, quota, NULL);
+weft_status wf_quota_read(const char *root, struct wf_quota *quota) {
+    return read_all(root, quota, NULL);
 }
 
-void wf_quota_find(struct wf_quota_places *places, struct wf_quota *quota) {
+weft_status wf_quota_find(struct wf_quota_places *places, struct wf_quota *quota) {
     wf_quota_places_release(places);
-    read_all("", quota, places);
+    return read_all("", quota, places);
 }
 
 void wf_quota_read_again(const struct wf_quota_places *places, struct wf_quota *quota) {

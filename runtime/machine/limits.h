@@ -21,9 +21,10 @@ struct wf_quota {
 
 /*
  * The tightest CPU quota over the process's control group and all its ancestors, v1 and v2, as far as this process can see
- * them. `root` is put before every path ("" for the running system). What cannot be read does not limit.
+ * them. `root` is put before every path ("" for the running system). What cannot be read does not limit. WEFT_ENOMEM, WEFT_EPERM:
+ * no memory or descriptors to read what may be there.
  */
-void wf_quota_read(const char *root, struct wf_quota *quota);
+weft_status wf_quota_read(const char *root, struct wf_quota *quota);
 
 /* Files of control groups in which a quota may stand, found once, held open, and read often. */
 struct wf_quota_places {
@@ -31,8 +32,9 @@ struct wf_quota_places {
     unsigned count;
 };
 
-/* As wf_quota_read("", quota), and keep where it looked; what cannot be kept for lack of memory is not read again. */
-void wf_quota_find(struct wf_quota_places *places, struct wf_quota *quota);
+/* As wf_quota_read("", quota), and keep where it looked; what cannot be kept for lack of memory is not read
+ * again. */
+weft_status wf_quota_find(struct wf_quota_places *places, struct wf_quota *quota);
 
 /* The tightest quota of the places, which stay the same as long as the process's control groups do. */
 void wf_quota_read_again(const struct wf_quota_places *places, struct wf_quota *quota);

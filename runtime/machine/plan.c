@@ -123,8 +123,11 @@ static weft_status find_homes(struct weft_plan *plan, const weft_plan_options *o
 static weft_status read_quota(struct weft_plan *plan) {
     struct wf_quota quota = {0};
     plan->limits.quota_source = "";
+    weft_status status = WEFT_OK;
     if (plan->topology->this_system || plan->topology->fsroot)
-        wf_quota_read(plan->topology->fsroot ? plan->topology->fsroot : "", &quota);
+        status = wf_quota_read(plan->topology->fsroot ? plan->topology->fsroot : "", &quota);
+    if (status)
+        return status;
     plan->limits.quota_cpus = quota.cpus;
     if (quota.cpus > 0)
         plan->limits.quota_source = wf_plan_format(plan, "%s", quota.source);

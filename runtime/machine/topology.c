@@ -5,10 +5,14 @@
 #include "machine/topology.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/compiler.h"
@@ -20,6 +24,50 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wf_topology *live; /* under lock; the process's own reference */
 
+/*
+ * hwloc 2.9 does not survive running out of memory everywhere (it crashes, or leaves out objects without a word), and takes
+ * files that cannot be opened for files that do not exist. What a load may need is looked for first: ROOM_BYTES, and for each
+ * PU or byte of XML several times what the largest of 100 recorded machines took.
+ */
+#define ROOM_BYTES ((size_t)256 << 10)
+#define ROOM_BYTES_PER_PU ((size_t)8 << 10)
+#define ROOM_PER_XML_BYTE ((size_t)16)
+#define ROOM_DESCRIPTORS 4
+
+static weft_status expect_memory(const char *name, size_t bytes) {
+    void *room = bytes > SIZE_MAX - ROOM_BYTES
+                     ? MAP_FAILED
+                     : mmap(NULL, bytes += ROOM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return wf_fail(WEFT_ENOMEM, "no memory to load the topology of \"%s\": it may take %zu bytes (see ulimit -v)", name,
+                       bytes);
+    munmap(room, bytes);
+    return WEFT_OK;
+}
+
+static weft_status expect_descriptors(const char *name) {
+    int files[ROOM_DESCRIPTORS], count = 0, error = 0;
+    while (count < ROOM_DESCRIPTORS && (files[count] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0)
+        count++;
+    if (count < ROOM_DESCRIPTORS)
+        error = errno;
+    for (int i = 0; i < count; i++)
+        close(files[i]);
+    if (error == EMFILE || error == ENFILE)
+        return wf_fail(WEFT_EPERM, "no file descriptors to read the topology of \"%s\": %s (%d are needed, see ulimit -n)", name,
+                       strerror(error), ROOM_DESCRIPTORS);
+    if (error == ENOMEM)
+        return wf_fail(WEFT_ENOMEM, "no memory to read the topology of \"%s\"", name);
+    return WEFT_OK;
+}
+
+/* What reading this machine's /sys, or a copy of one, may take. */
+static weft_status expect_room_for_files(const char *name) {
+    long pus = sysconf(_SC_NPROCESSORS_CONF);
+    weft_status status = expect_memory(name, pus > 0 ? (size_t)pus * ROOM_BYTES_PER_PU : 0);
+    return status ? status : expect_descriptors(name);
+}
+
 /* Discovery steps that rebind the calling thread are left out, where hwloc has a flag to say so. */
 static unsigned long load_flags(void) {
     unsigned long flags = HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED;
@@ -30,6 +78,9 @@ static unsigned long load_flags(void) {
 }
 
 static weft_status topology_new(struct wf_topology **topology) {
+    weft_status status = expect_memory("any machine", 0); /* hwloc's own start has an assertion on malloc() */
+    if (status)
+        return status;
     struct wf_topology *made = calloc(1, sizeof *made);
     if (!made)
         return wf_fail(WEFT_ENOMEM, "no memory for a topology");
@@ -56,13 +107,18 @@ static weft_status topology_load(struct wf_topology *topology, const char *name)
 }
 
 static weft_status load_live(struct wf_topology *topology) {
-    return topology_load(topology, "this machine");
+    weft_status status = expect_room_for_files("this machine");
+    return status ? status : topology_load(topology, "this machine");
 }
 
 static weft_status load_xml(struct wf_topology *topology, const char *path) {
     struct stat info;
     if (stat(path, &info))
         return wf_fail(WEFT_ETOPOLOGY, "topology file \"%s\": %s", path, strerror(errno));
+    size_t bytes = info.st_size > 0 ? (size_t)info.st_size : 0;
+    weft_status status = expect_memory(path, bytes < SIZE_MAX / ROOM_PER_XML_BYTE ? bytes * ROOM_PER_XML_BYTE : SIZE_MAX);
+    if (status || (status = expect_descriptors(path)))
+        return status;
     if (hwloc_topology_set_xml(topology->hwloc, path))
         return wf_fail(WEFT_ETOPOLOGY, "\"%s\" is not an hwloc version 2 XML file (lstopo --export-xml-flags v2 writes one)",
                        path);
@@ -87,8 +143,12 @@ static uint64_t synthetic_pus(const char *text) {
 }
 
 static weft_status load_synthetic(struct wf_topology *topology, const char *text) {
-    if (synthetic_pus(text) > MAX_SYNTHETIC_PUS)
+    uint64_t pus = synthetic_pus(text);
+    if (pus > MAX_SYNTHETIC_PUS)
         return wf_fail(WEFT_ETOPOLOGY, "topology \"%s\" has more than %u processing units", text, MAX_SYNTHETIC_PUS);
+    weft_status status = expect_memory(text, (size_t)pus * ROOM_BYTES_PER_PU);
+    if (status)
+        return status;
     if (hwloc_topology_set_synthetic(topology->hwloc, text))
         return wf_fail(WEFT_ETOPOLOGY,
                        "topology \"%s\" is no file, no directory and no synthetic description such as \"node:2 core:4 pu:2\"",
@@ -106,12 +166,15 @@ static bool holds_file(const char *directory, const char *file) {
     return found;
 }
 
-/* Set a variable and hand back what it was (NULL: unset), or put that back. */
-static char *swap_environment(const char *name, const char *value) {
+/* Set a variable and keep what it was (NULL: unset), or put that back. False: no memory, and it is what it was. */
+static bool swap_environment(const char *name, const char *value, char **kept) {
     const char *before = getenv(name);
-    char *kept = before ? strdup(before) : NULL;
-    setenv(name, value, 1);
-    return kept;
+    *kept = before ? strdup(before) : NULL;
+    if ((before && !*kept) || setenv(name, value, 1)) {
+        free(*kept);
+        return false;
+    }
+    return true;
 }
 
 static void restore_environment(const char *name, char *kept) {
@@ -126,15 +189,25 @@ static weft_status load_fsroot(struct wf_topology *topology, const char *directo
     if (!holds_file(directory, "sys/devices/system/cpu") && !holds_file(directory, "proc/cpuinfo"))
         return wf_fail(WEFT_ETOPOLOGY, "directory \"%s\" is no fsroot: it has neither sys/devices/system/cpu nor proc/cpuinfo",
                        directory);
+    weft_status status = expect_room_for_files(directory);
+    if (status)
+        return status;
     topology->fsroot = strdup(directory);
     if (!topology->fsroot)
         return wf_fail(WEFT_ENOMEM, "no memory for a topology");
     pthread_mutex_lock(&lock);
-    char *fsroot = swap_environment("HWLOC_FSROOT", directory);
-    char *hide = swap_environment("HWLOC_HIDE_ERRORS", "2");
-    weft_status status = topology_load(topology, directory);
-    restore_environment("HWLOC_HIDE_ERRORS", hide);
-    restore_environment("HWLOC_FSROOT", fsroot);
+    char *fsroot = NULL, *hide = NULL;
+    if (!swap_environment("HWLOC_FSROOT", directory, &fsroot)) {
+        status = wf_fail(WEFT_ENOMEM, "no memory to name \"%s\" in the environment", directory);
+    } else {
+        if (swap_environment("HWLOC_HIDE_ERRORS", "2", &hide)) {
+            status = topology_load(topology, directory);
+            restore_environment("HWLOC_HIDE_ERRORS", hide);
+        } else {
+            status = wf_fail(WEFT_ENOMEM, "no memory to quieten hwloc");
+        }
+        restore_environment("HWLOC_FSROOT", fsroot);
+    }
     pthread_mutex_unlock(&lock);
     return status;
 }

@@ -59,6 +59,8 @@ size_t wf_thp_bytes(void) {
         char text[32];
         if (read_text("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text, sizeof text))
             bytes = strtoull(text, NULL, 10);
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+            return 0;                          /* no answer: the next caller asks again */
         wf_store(&known, ++bytes, WF_RELAXED); /* relaxed: the value is all that is shared */
     }
     return (size_t)(bytes - 1);
@@ -225,8 +227,13 @@ weft_status wf_pages_populate(void *start, size_t bytes) {
         touch(first, first + length);
         return WEFT_OK;
     }
-    while (madvise(first, length, MADV_POPULATE_WRITE))
+    while (madvise(first, length, MADV_POPULATE_WRITE)) {
+        if (errno == EPERM || errno == ENOSYS) { /* no word about the memory: a seccomp filter installed meanwhile */
+            touch(first, first + length);
+            return WEFT_OK;
+        }
         if (errno != EAGAIN && errno != EINTR)
             return populate_failed(errno, start, bytes);
+    }
     return WEFT_OK;
 }

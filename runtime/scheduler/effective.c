@@ -61,7 +61,10 @@ static void describe_binding(const weft_pool *pool, struct wf_effective_lines *l
         set(lines, BINDING, GOT, "none");
         set(lines, BINDING, REASON, "the topology is not this machine's");
     } else if (refused) {
-        set(lines, BINDING, GOT, "all but %u workers", refused);
+        if (refused < pool->worker_count)
+            set(lines, BINDING, GOT, "all but %u workers", refused);
+        else
+            set(lines, BINDING, GOT, "none");
         set(lines, BINDING, REASON, "the system refused their CPUs: %s", strerror(why));
     } else {
         set(lines, BINDING, GOT, "every worker");
@@ -97,7 +100,8 @@ static void describe_memory(const weft_pool *pool, struct wf_effective_lines *li
         set(lines, MEMORY, REASON, "memory policies are refused here (a container's seccomp filter?)");
     else
         set(lines, MEMORY, REASON, "memory policies do not apply: %s",
-            weft_plan_get_limits(pool->plan)->this_system ? "no support for this node" : "the topology is not this machine's");
+            weft_plan_get_limits(pool->plan)->this_system ? "mbind is not supported, or not for this node"
+                                                          : "the topology is not this machine's");
 }
 
 static void describe_rest(const weft_pool *pool, struct wf_effective_lines *lines) {

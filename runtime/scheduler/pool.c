@@ -68,13 +68,16 @@ static weft_status start_thread(weft_pool *pool, struct wf_worker_start *start, 
     return WEFT_OK;
 }
 
-/* Start one worker; a mask that the system refuses (the cpuset has changed meanwhile) is left out and told. */
+/*
+ * Start one worker. A mask that the system refuses (EINVAL: the cpuset has changed meanwhile; EPERM, ENOSYS: seccomp) is left
+ * out and told. Too little memory and too many threads are no matter of masks.
+ */
 static weft_status start_worker(weft_pool *pool, struct wf_worker_start *start) {
     struct wf_place *place = &pool->replan->places[start->id];
     bool bind = place->mask.set;
     int error = 0;
     weft_status status = start_thread(pool, start, bind, &error);
-    if (!status && error == EINVAL && bind) {
+    if (!status && error && error != EAGAIN && error != ENOMEM && bind) {
         place->refusal = error;
         if (pool->settings.strict)
             return wf_fail(WEFT_ESTRICT, "worker %u could not be bound to its CPUs: %s", start->id, strerror(error));

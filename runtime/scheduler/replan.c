@@ -103,12 +103,14 @@ static void move(weft_pool *pool, const struct wf_area *area, int memory_node) {
         wf_store(&pool->memory_status, (uint32_t)status, WF_RELAXED);
 }
 
-static void move_worker(weft_pool *pool, unsigned id, int memory_node) {
+static void move_worker(weft_pool *pool, unsigned id) {
+    const struct wf_place *place = &pool->replan->places[id];
     struct wf_worker *worker = pool->workers[id];
-    move(pool, &worker->area, memory_node);
-    move(pool, &worker->records.area, memory_node);
-    move(pool, &pool->stacks[id].area, memory_node);
-    wf_worker_name(worker, pool->replan->places[id].os_node, pool->threads[id]);
+    if (place->role < 0)
+        return;
+    move(pool, &worker->area, place->memory_node);
+    move(pool, &worker->records.area, place->memory_node);
+    move(pool, &pool->stacks[id].area, place->memory_node);
 }
 
 /* A node of the layout is where the first of its workers with a role is. */
@@ -119,13 +121,19 @@ static void move_node(weft_pool *pool, unsigned index) {
         const struct wf_place *place = &pool->replan->places[id];
         if (place->role < 0)
             continue;
-        if (place->memory_node != (int)wf_load(&node->memory_node, WF_RELAXED)) {
-            wf_store(&node->memory_node, (uint32_t)place->memory_node, WF_RELAXED);
-            move(pool, &node->area, place->memory_node);
-            move(pool, &node->records.area, place->memory_node);
-        }
+        wf_store(&node->memory_node, (uint32_t)place->memory_node, WF_RELAXED);
+        move(pool, &node->area, place->memory_node);
+        move(pool, &node->records.area, place->memory_node);
         return;
     }
+}
+
+/* Also where no role has changed: the kernel itself moves pages when a cpuset loses their node. What lies right stays. */
+static void move_all(weft_pool *pool) {
+    for (unsigned id = 0; id < pool->worker_count; id++)
+        move_worker(pool, id);
+    for (unsigned index = 0; index < pool->node_count; index++)
+        move_node(pool, index);
 }
 
 /* First who works, then who rests: at no time does nobody take work. */
@@ -135,16 +143,14 @@ static void follow(weft_pool *pool, const struct wf_place *before) {
         const struct wf_place *place = &pool->replan->places[id];
         active += place->role >= 0;
         bind_worker(pool, id);
-        if (place->memory_node != before[id].memory_node)
-            move_worker(pool, id, place->memory_node);
+        if (place->os_node != before[id].os_node)
+            wf_worker_name(pool->workers[id], place->os_node, pool->threads[id]);
         if (place->role >= 0 && before[id].role < 0)
             wf_pool_rouse(pool, id);
     }
     for (unsigned id = 0; id < pool->worker_count; id++)
         if (pool->replan->places[id].role < 0 && before[id].role >= 0)
             wf_pool_retire(pool, id);
-    for (unsigned index = 0; index < pool->node_count; index++)
-        move_node(pool, index);
     wf_store(&pool->active, active, WF_RELAXED);
 }
 
@@ -199,6 +205,8 @@ weft_status wf_replan(weft_pool *pool, const struct wf_cpu_mask *within, const c
     } else {
         exchange(pool, &change, &settings, why);
     }
+    if (weft_plan_get_limits(pool->plan)->this_system)
+        move_all(pool);
     wf_replan_restore(pool);
     return WEFT_OK;
 }
@@ -254,6 +262,8 @@ weft_status wf_replan_begin(weft_pool *pool, weft_plan *current) {
         if (replan->places[id].role < 0)
             wf_fetch_or(&pool->resting[id / 64], UINT64_C(1) << id % 64, WF_RELAXED);
     wf_store(&pool->active, change.worker_count, WF_RELAXED);
+    if (!weft_plan_get_limits(current)->this_system)
+        return WEFT_OK;
     status = wf_cpu_mask_of_process(&replan->process);
     if (!status && weft_plan_get_limits(current)->affinity_restricted && !wf_plan_options(current)->ignore_affinity)
         status = wf_cpu_mask_copy(&replan->within, &replan->process);

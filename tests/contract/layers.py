@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Holds the rule of runtime/README.md: includes go only downwards, and some libraries stay in their room.
+"""Holds the rule of runtime/README.md: includes go only downwards, some libraries stay in their room, and what shows weft from outside
+(examples, benchmarks) uses its public headers only.
 
 layers.py [ROOT]      check the checkout at ROOT (default: here); exit 1 and list what breaks the rule
 layers.py --self-test plant each kind of violation in a temporary tree and see that it is found
@@ -28,6 +29,7 @@ KEPT_IN = {
     "jansson": ["cli/"],
     "libxml": ["cli/"],
 }
+OUTSIDE = ("examples", "bench")
 INCLUDE = re.compile(r'\s*#\s*include\s*(["<])([^">]+)[">]')
 
 
@@ -63,6 +65,14 @@ def faults_of_file(path, own, where):
                 yield f"{path}:{number}: {name} may only be included in {', '.join(places)}"
 
 
+def faults_outside(path):
+    """Yield the includes of a file of OUTSIDE that lead into the house."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match = INCLUDE.match(line)
+        if match and match[2].split("/")[0] in RANK and "/" in match[2]:
+            yield f"{path}:{number}: {match[2]} is not public"
+
+
 def faults(root):
     runtime, include = root / "runtime", root / "include"
     for path in sorted(runtime.rglob("*.[ch]")):
@@ -78,6 +88,9 @@ def faults(root):
             yield f"{path}: in no room; list it in {pathlib.Path(__file__).name}"
         else:
             yield from faults_of_file(path, PUBLIC[where], "include/" + where)
+    for folder in OUTSIDE:
+        for path in sorted(path for path in (root / folder).rglob("*") if path.suffix in (".c", ".h", ".cpp")):
+            yield from faults_outside(path)
 
 
 CLEAN = {
@@ -86,6 +99,7 @@ CLEAN = {
     "runtime/scheduler/inbox.c": '#include <urcu/wfcqueue.h>\n#include "memory/pages.h"\n',
     "runtime/cli/main.c": '#include "weft.h"\n#include "table.h"\n#include <jansson.h>\n',
     "include/weft/pool.h": '#include "weft/plan.h"\n',
+    "bench/harness/kernel.c": '#include "harness/kernel.h"\n#include <weft/pool.h>\n',
 }
 PLANTED = {
     "runtime/base/up.c": '#include "machine/plan.h"\n',
@@ -100,6 +114,8 @@ PLANTED = {
     "runtime/cellar/new_room.c": "\n",
     "include/weft/plan.h": '#include "weft/loop.h"\n',
     "include/weft/task.h": "#include <hwloc.h>\n",
+    "examples/main/main.c": '#include "scheduler/pool.h"\n',
+    "bench/loops/peer.cpp": '#include "base/clock.h"\n',
 }
 
 

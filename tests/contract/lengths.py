@@ -29,7 +29,7 @@ def functions(lines):
 
 def faults(root):
     for folder in FOLDERS:
-        for path in sorted((root / folder).rglob("*.[ch]")):
+        for path in sorted(path for path in (root / folder).rglob("*") if path.suffix in (".c", ".h", ".cpp")):
             lines = path.read_text(encoding="utf-8").splitlines()
             if len(lines) > FILE_LINES:
                 yield f"{path}: {len(lines)} lines, {FILE_LINES} at most"
@@ -45,6 +45,7 @@ def self_test():
         "runtime/function.c": f"void f(int a) {{\n{body}    x++;\n}}\n",
         "tests/wrapped.c": f"static void f(int a,\n              int b) {{\n    if (a) {{\n    }}\n{body}}}\n",
         "include/file.h": "\n" * (FILE_LINES + 1),
+        "bench/file.cpp": "\n" * (FILE_LINES + 1),
     }
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
@@ -52,7 +53,7 @@ def self_test():
             (root / name).parent.mkdir(exist_ok=True)
             (root / name).write_text(text, encoding="utf-8")
         found = sorted(fault[len(folder) + 1 :].split(":")[0] for fault in faults(root))
-    expected = ["include/file.h", "runtime/function.c", "tests/wrapped.c"]
+    expected = ["bench/file.cpp", "include/file.h", "runtime/function.c", "tests/wrapped.c"]
     print(f"found {', '.join(found)}")
     return found != expected
 

@@ -90,6 +90,10 @@ size_t pages_in(size_t bytes) {
 }
 
 struct pages pages_ask(const void *start, size_t bytes, int *node_of) {
+    return pages_ask_of(0, start, bytes, node_of);
+}
+
+struct pages pages_ask_of(pid_t process, const void *start, size_t bytes, int *node_of) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     uintptr_t first = (uintptr_t)start & ~(uintptr_t)(page - 1);
     struct pages pages = {.count = pages_in(bytes + ((uintptr_t)start - first))};
@@ -99,7 +103,7 @@ struct pages pages_ask(const void *start, size_t bytes, int *node_of) {
         size_t count = pages.count - done < BATCH ? pages.count - done : BATCH;
         for (size_t i = 0; i < count; i++)
             addresses[i] = (void *)(first + (done + i) * page); /* only named to the kernel */
-        CHECK(!syscall(SYS_move_pages, 0, count, addresses, NULL, nodes, 0));
+        CHECK(!syscall(SYS_move_pages, process, count, addresses, NULL, nodes, 0));
         for (size_t i = 0; i < count; i++) {
             bool present = nodes[i] >= 0 && nodes[i] < MAX_NODES;
             pages.present += present;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/types.h>
 
 #include "weft.h"
 
@@ -59,6 +60,9 @@ struct pages {
 
 /* Ask for the pages of [start, start + bytes); node_of: NULL, or room for the node of each page (NO_NODE: not present). */
 struct pages pages_ask(const void *start, size_t bytes, int *node_of);
+
+/* The same of another process (0: this one). */
+struct pages pages_ask_of(pid_t process, const void *start, size_t bytes, int *node_of);
 
 /* Pages of [start, start + bytes). */
 size_t pages_in(size_t bytes);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CHECK(condition)                                                                                                         \
     do {                                                                                                                         \
@@ -24,6 +25,17 @@ static inline uint64_t stress_seed(void) {
     uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)time(NULL);
     printf("seed %" PRIu64 " (set WEFT_TEST_SEED to repeat)\n", seed);
     return seed;
+}
+
+/*
+ * Start this program once more with a malloc() of glibc that keeps nothing back for its threads: mallinfo2() then counts what is
+ * in use, to the byte. Call it first in main().
+ */
+static inline void stress_count_heap_exactly(char **argv) {
+    if (getenv("GLIBC_TUNABLES"))
+        return;
+    setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0", 1);
+    execv("/proc/self/exe", argv);
 }
 
 /* `count` scaled by WEFT_TEST_SCALE percent, at least 1. Sanitizers run a tenth by themselves. */
