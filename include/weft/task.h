@@ -4,6 +4,11 @@
  * A task that waits (weft_sync, weft_group_wait, a loop) runs only work of its own subtree in the meantime: its children,
  * their children, and tasks of the group it waits for. It never runs a stranger's task, so a lock held across a wait
  * cannot deadlock with one. (Static loops are the exception: see weft/loop.h.)
+ *
+ * A task and a loop's body end by returning. What leaves them otherwise (longjmp(), pthread_exit(), cancellation, a C++ exception)
+ * is undefined; exit(), abort() and a fault end the process as on any thread. Workers block all signals but those of their own
+ * faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS): a handler of these runs on the worker and may siglongjmp() to a point
+ * inside the same task. A signal that a task raises for itself stays pending on its worker and is lost when that ends.
  */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H

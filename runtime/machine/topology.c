@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <hwloc/plugins.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -77,7 +78,32 @@ static unsigned long load_flags(void) {
     return flags;
 }
 
+/*
+ * hwloc writes to stderr when a system contradicts itself, which a machine does while a CPU goes off. It asks the environment once
+ * whether to be silent, so it is made to ask while `environ` is a copy that says so. Whoever reads the environment meanwhile reads
+ * the copy, which therefore stays.
+ */
+static char **silent_environment;
+
+static void quieten_hwloc(void) {
+    static char silence[] = "HWLOC_HIDE_ERRORS=2";
+    char **before = environ;
+    size_t count = 0;
+    while (before && before[count])
+        count++;
+    if (!getenv("HWLOC_HIDE_ERRORS") && (silent_environment = calloc(count + 2, sizeof *silent_environment))) {
+        if (count)
+            memcpy(silent_environment + 1, before, count * sizeof *before);
+        silent_environment[0] = silence;
+        environ = silent_environment;
+    }
+    hwloc_hide_errors(); /* keeps the answer */
+    environ = before;
+}
+
 static weft_status topology_new(struct wf_topology **topology) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, quieten_hwloc);
     weft_status status = expect_memory("any machine", 0); /* hwloc's own start has an assertion on malloc() */
     if (status)
         return status;
@@ -196,17 +222,12 @@ static weft_status load_fsroot(struct wf_topology *topology, const char *directo
     if (!topology->fsroot)
         return wf_fail(WEFT_ENOMEM, "no memory for a topology");
     pthread_mutex_lock(&lock);
-    char *fsroot = NULL, *hide = NULL;
-    if (!swap_environment("HWLOC_FSROOT", directory, &fsroot)) {
-        status = wf_fail(WEFT_ENOMEM, "no memory to name \"%s\" in the environment", directory);
-    } else {
-        if (swap_environment("HWLOC_HIDE_ERRORS", "2", &hide)) {
-            status = topology_load(topology, directory);
-            restore_environment("HWLOC_HIDE_ERRORS", hide);
-        } else {
-            status = wf_fail(WEFT_ENOMEM, "no memory to quieten hwloc");
-        }
+    char *fsroot = NULL;
+    if (swap_environment("HWLOC_FSROOT", directory, &fsroot)) {
+        status = topology_load(topology, directory);
         restore_environment("HWLOC_FSROOT", fsroot);
+    } else {
+        status = wf_fail(WEFT_ENOMEM, "no memory to name \"%s\" in the environment", directory);
     }
     pthread_mutex_unlock(&lock);
     return status;
@@ -287,8 +308,9 @@ static void unlock_after_fork(void) {
     pthread_mutex_unlock(&lock);
 }
 
-/* A child must not inherit the lock taken by a thread that it does not have. */
-__attribute__((constructor)) static void survive_fork(void) {
+/* A child must not inherit the lock taken by a thread that it does not have. Registered before the other rooms' handlers, so that a
+ * fork takes this lock after theirs, as everybody does. */
+__attribute__((constructor(101))) static void survive_fork(void) {
     pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
 }
 
@@ -297,6 +319,8 @@ __attribute__((destructor)) static void release_live(void) {
     pthread_mutex_lock(&lock);
     wf_topology_release(live);
     live = NULL;
+    free(silent_environment);
+    silent_environment = NULL;
     pthread_mutex_unlock(&lock);
 }
 

@@ -24,9 +24,8 @@ struct wf_topology {
  * was loaded. Release with wf_topology_release(). WEFT_EINVAL: empty text; WEFT_ETOPOLOGY: missing or broken; WEFT_ENOMEM.
  *
  * Never changes the caller's binding: the discovery steps that would are left out. An fsroot can be named to hwloc by the
- * environment only, so loading one sets HWLOC_FSROOT for a moment: do not load one while other threads read the environment. For
- * the same reason hwloc's own warning about a live machine whose firmware contradicts itself is left to the user's
- * HWLOC_HIDE_ERRORS=2.
+ * environment only, so loading one sets HWLOC_FSROOT for a moment: do not load one while other threads read the environment.
+ * hwloc's own messages are silenced unless the environment has HWLOC_HIDE_ERRORS.
  */
 weft_status wf_topology_acquire(const char *text, struct wf_topology **topology, double *load_ms);
 void wf_topology_release(struct wf_topology *topology);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/status.h"
 #include "machine/binding.h"
 #include "machine/plan_bounds.h"
@@ -35,11 +36,19 @@ weft_status wf_pool_check(const weft_pool *pool) {
     return wf_fail(WEFT_EFORK, "the pool was made before fork(): its workers are in the parent process, create a pool here");
 }
 
-/* Attributes of worker `id`: its mask is set before it runs, all signals are blocked, its stack is its own. */
+/* All signals but the faults of the thread itself: Linux kills a process for a blocked one, whatever handler it has. */
+static void fill_signals(sigset_t *blocked) {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigfillset(blocked);
+    for (unsigned i = 0; i < WF_ARRAY_LENGTH(faults); i++)
+        sigdelset(blocked, faults[i]);
+}
+
+/* Attributes of worker `id`: its mask is set before it runs, signals are blocked, its stack is its own. */
 static int fill_attributes(const weft_pool *pool, unsigned id, const struct wf_cpu_mask *mask, pthread_attr_t *attributes) {
-    sigset_t all;
-    sigfillset(&all);
-    int error = pthread_attr_setsigmask_np(attributes, &all);
+    sigset_t blocked;
+    fill_signals(&blocked);
+    int error = pthread_attr_setsigmask_np(attributes, &blocked);
     if (!error)
         error = wf_stack_set(&pool->stacks[id], attributes);
     if (!error && mask)

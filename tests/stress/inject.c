@@ -178,11 +178,6 @@ FILE *fopen(const char *path, const char *mode) {
     return NULL;
 }
 
-ssize_t getline(char **line, size_t *room, FILE *file) {
-    NEXT(getline);
-    return fails("getline") ? error(ENOMEM) : real(line, room, file);
-}
-
 int setenv(const char *name, const char *value, int replace) {
     NEXT(setenv);
     return fails("setenv") ? error(ENOMEM) : real(name, value, replace);

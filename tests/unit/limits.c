@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -147,6 +148,22 @@ Test(limits, mount_points_may_hold_escaped_characters) {
 Test(limits, torn_files_do_not_limit) {
     put_process("0::\nx\n::\n", "30 23\n - cgroup2\n\n30 23 0:28 / /sys/fs/cgroup rw\n");
     expect(0, "");
+}
+
+/* A quota that is there and cannot be read is no freedom. */
+Test(limits, too_few_file_descriptors_are_an_error) {
+    struct wf_quota quota;
+    struct rlimit before, none = {0, 0};
+    put_process("0::/a\n", V2_AT);
+    put("/sys/fs/cgroup/a/cpu.max", "50000 100000\n");
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    weft_status status = wf_quota_read(root, &quota);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    cr_assert_eq(status, WEFT_EPERM);
+    cr_assert(strstr(weft_error_detail(), "quota") && strstr(weft_error_detail(), "ulimit -n"));
+    expect(0.5, "/sys/fs/cgroup/a/cpu.max");
 }
 
 Test(limits, the_affinity_mask_holds_the_cpu_we_run_on) {

@@ -1,10 +1,12 @@
 /* scheduler/: pools and the life of the process: fork in all its places, exec, exit, tasks that sleep. */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -164,21 +166,122 @@ static void busy(void *arg) {
     count(arg);
 }
 
-Test(signals, never_arrive_on_workers) {
+static const int asynchronous[] = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGCHLD, SIGPROF, SIGWINCH};
+#define ASYNCHRONOUS (sizeof asynchronous / sizeof *asynchronous)
+
+/* While the program's own thread blocks them too, the kernel looks for any thread of the process that does not. */
+Test(signals, of_the_process_never_arrive_on_workers) {
     weft_pool *pool = make();
     weft_group *group;
     _Atomic(int) ran = 0;
+    sigset_t set, before;
     weft_group_create(&group, pool);
-    signal(SIGUSR1, on_signal);
-    for (int i = 0; i < 2000; i++) {
-        weft_group_spawn(group, busy, &ran);
-        kill(getpid(), SIGUSR1);
+    sigemptyset(&set);
+    for (size_t i = 0; i < ASYNCHRONOUS; i++) {
+        signal(asynchronous[i], on_signal);
+        sigaddset(&set, asynchronous[i]);
     }
+    for (int round = 0; round < 200; round++) {
+        pthread_sigmask(round % 2 ? SIG_BLOCK : SIG_UNBLOCK, &set, &before);
+        for (int i = 0; i < 10; i++)
+            weft_group_spawn(group, busy, &ran);
+        for (size_t i = 0; i < ASYNCHRONOUS; i++)
+            kill(getpid(), asynchronous[i]);
+        int seen = handled;
+        if (round % 2)
+            usleep(500); /* workers run, and nobody takes the signals */
+        cr_assert(round % 2 == 0 || handled == seen, "somebody handled a signal that the only other thread blocks");
+    }
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     cr_assert_eq(weft_group_wait(group), WEFT_OK);
+    cr_assert_eq(ran, 2000);
     cr_assert_gt(handled, 0);
     cr_assert_eq(handled_on_worker, 0);
     weft_group_destroy(group);
     weft_pool_destroy(pool);
+}
+
+static _Thread_local sigjmp_buf way_out;
+static char *forbidden; /* a page that nobody may touch */
+static _Atomic(int) recovered;
+
+static void on_fault(int number) {
+    (void)number;
+    siglongjmp(way_out, 1);
+}
+
+static void fault(void *arg) {
+    if (sigsetjmp(way_out, 1))
+        recovered++;
+    else
+        *(volatile char *)forbidden = 1;
+    count(arg);
+}
+
+static void map_forbidden(void) {
+    forbidden = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq((void *)forbidden, MAP_FAILED);
+}
+
+Test(signals, of_a_tasks_own_fault_reach_their_handler_on_the_worker) {
+    weft_pool *pool = make();
+    weft_group *group;
+    _Atomic(int) ran = 0;
+    struct sigaction action = {.sa_handler = on_fault};
+    map_forbidden();
+    cr_assert_eq(sigaction(SIGSEGV, &action, NULL), 0);
+    weft_group_create(&group, pool);
+    for (int i = 0; i < 100; i++)
+        weft_group_spawn(group, fault, &ran);
+    cr_assert_eq(weft_group_wait(group), WEFT_OK);
+    cr_assert_eq(ran, 100);
+    cr_assert_eq(recovered, 100);
+    weft_group_destroy(group);
+    weft_pool_destroy(pool);
+}
+
+static void call_abort(void *arg) {
+    (void)arg;
+    abort();
+}
+
+static void call_exit(void *arg) {
+    (void)arg;
+    exit(0);
+}
+
+static void touch_forbidden(void *arg) {
+    (void)arg;
+    *(volatile char *)forbidden = 1;
+}
+
+/* Run fn in a task of a process of its own, among others. */
+static int end_inside(weft_task_fn fn) {
+    int status = -1;
+    _Atomic(int) ran = 0;
+    pid_t pid = fork();
+    if (!pid) {
+        alarm(20);
+        signal(SIGSEGV, SIG_DFL);
+        signal(SIGABRT, SIG_DFL);
+        weft_pool *pool = make();
+        for (int i = 0; i < 20; i++)
+            weft_submit(pool, i == 10 ? fn : busy, &ran, NULL);
+        weft_pool_destroy(pool);
+        _exit(99);
+    }
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+Test(process, ends_when_a_task_exits_aborts_or_faults) {
+    map_forbidden();
+    int status = end_inside(call_exit);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d", status);
+    status = end_inside(call_abort);
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%d", status);
+    status = end_inside(touch_forbidden);
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "%d", status);
 }
 
 static void raise_one(void *arg) {
