@@ -15,19 +15,22 @@ extern "C" {
 typedef struct weft_array weft_array;
 
 typedef enum weft_place {
-    WEFT_PARTITIONED = 0, /**< part i on the node of worker i: first touched by it */
-    WEFT_INTERLEAVED = 1, /**< pages in turn over the pool's nodes */
-    WEFT_ON_NODE = 2,     /**< all pages on one node */
-    WEFT_REPLICATED = 3   /**< one copy per node; write with weft_array_replicate(), read with weft_array_local() */
+    WEFT_PARTITIONED = 0,   /**< part i on the node of worker i: first touched by it */
+    WEFT_INTERLEAVED = 1,   /**< pages in turn over the pool's nodes */
+    WEFT_ON_NODE = 2,       /**< all pages on one node */
+    WEFT_REPLICATED = 3,    /**< one copy per node; write with weft_array_replicate(), read with weft_array_local() */
+    WEFT_ON_MEMORY_NODE = 4 /**< all pages on one node that has memory and no workers (CXL, HBM, ...), touched by the workers
+                               nearest to it. Loops are split over all workers */
 } weft_place;
 
 /** Options of weft_array_create(). Zero means the default of each field. Start from WEFT_ARRAY_OPTIONS_INIT. */
 typedef struct weft_array_options {
     size_t size;
     weft_place place;
-    unsigned node; /**< ON_NODE: index into the plan's nodes */
+    unsigned node; /**< ON_NODE: index into weft_plan_nodes(); ON_MEMORY_NODE: into weft_plan_memory_nodes() (see `weft plan`) */
     weft_pages pages;
-    bool strict;    /**< ON_NODE: fail with WEFT_ESTRICT when not every page landed there; HUGE: when none were reserved */
+    bool strict;    /**< ON_NODE, ON_MEMORY_NODE: fail with WEFT_ESTRICT when not every page landed there; HUGE: when none were
+                    reserved */
     bool untouched; /**< reserve and bind only; the pages are touched by weft_array_touch() or by whoever writes first */
 } weft_array_options;
 
@@ -40,7 +43,7 @@ typedef struct weft_array_options {
  *
  * @param n           items, at least 1.
  * @param item_bytes  bytes per item, at least 1.
- * @return WEFT_OK; WEFT_EINVAL: NULL, zero or overflowing size, node out of range, unknown option; WEFT_ENOMEM; WEFT_ECLOSED;
+ * @return WEFT_OK; WEFT_EINVAL: NULL, zero or overflowing size, no such node, unknown option; WEFT_ENOMEM; WEFT_ECLOSED;
  *         WEFT_ESTRICT; WEFT_EAGAIN: inside too many static loops, as weft_for(). An array that is touched at once and larger
  *         than memory and swap together is WEFT_ENOMEM; otherwise Linux's OOM killer, not this call, meets exhaustion.
  *
@@ -106,6 +109,7 @@ WEFT_API weft_status weft_array_migrate(weft_array *array, weft_migration *repor
  * Run body over the items of the array, each part on the workers of the node its pages belong to; idle workers then steal,
  * nearest first. The report's local share compares the node of each page, asked from the kernel before the loop, with the node
  * of the worker that ran it; an item counts where its first byte lies, absent pages and those of a foreign topology as unknown.
+ * No worker is on a memory-only node: ON_MEMORY_NODE's items are local to the workers of weft_plan_memory_node.nearest.
  * Parts follow the array, so FIRST_TOUCH means STATIC, and `align` moves the first items of parts down to its multiples.
  * REPLICATED arrays are split like weft_for(); each worker is compared with its own node's copy.
  *

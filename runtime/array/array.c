@@ -7,14 +7,22 @@
 
 #include "base/status.h"
 
-static weft_status check_options(const weft_array_options *options, unsigned nodes) {
-    if ((unsigned)options->place > WEFT_REPLICATED)
-        return wf_fail(WEFT_EINVAL, "place is %d: it is one of WEFT_PARTITIONED, INTERLEAVED, ON_NODE, REPLICATED",
+static weft_status check_options(const weft_array_options *options, const weft_plan *plan) {
+    unsigned nodes, memory_nodes;
+    weft_plan_nodes(plan, &nodes);
+    weft_plan_memory_nodes(plan, &memory_nodes);
+    if ((unsigned)options->place > WEFT_ON_MEMORY_NODE)
+        return wf_fail(WEFT_EINVAL,
+                       "place is %d: it is one of WEFT_PARTITIONED, INTERLEAVED, ON_NODE, REPLICATED, ON_MEMORY_NODE",
                        (int)options->place);
     if ((unsigned)options->pages > WEFT_PAGES_HUGE)
         return wf_fail(WEFT_EINVAL, "pages is %d: it is one of WEFT_PAGES_DEFAULT, BASE, THP, HUGE", (int)options->pages);
     if (options->place == WEFT_ON_NODE && options->node >= nodes)
         return wf_fail(WEFT_EINVAL, "node %u: the pool's nodes are 0 to %u", options->node, nodes - 1);
+    if (options->place == WEFT_ON_MEMORY_NODE && !memory_nodes)
+        return wf_fail(WEFT_EINVAL, "memory node %u: the plan has no node with memory and without workers", options->node);
+    if (options->place == WEFT_ON_MEMORY_NODE && options->node >= memory_nodes)
+        return wf_fail(WEFT_EINVAL, "memory node %u: the plan's memory-only nodes are 0 to %u", options->node, memory_nodes - 1);
     return WEFT_OK;
 }
 
@@ -36,6 +44,8 @@ static weft_array *new_array(weft_pool *pool, size_t n, size_t item_bytes, const
     array->nodes = weft_plan_nodes(plan, &array->node_count);
     array->worker_count = weft_pool_workers(pool);
     array->this_system = weft_plan_get_limits(plan)->this_system;
+    if (options->place == WEFT_ON_MEMORY_NODE)
+        array->memory_node = &weft_plan_memory_nodes(plan, NULL)[options->node];
     array->copies = options->place == WEFT_REPLICATED ? array->node_count : 1;
     array->bounds = calloc(array->worker_count + 1, sizeof *array->bounds);
     array->areas = calloc(array->copies, sizeof *array->areas);
@@ -76,11 +86,12 @@ static weft_status reserve(weft_array *array) {
 /* Strict arrays on a node: no page is elsewhere, as far as the kernel says. Where it says nothing, nothing can be promised. */
 static weft_status verify(const weft_array *array) {
     weft_placement placement;
+    const char *kind = array->memory_node ? "memory node" : "node";
     if (weft_array_placement(array, &placement, NULL, 0) != WEFT_OK)
-        return wf_fail(WEFT_ESTRICT, "node %u cannot be checked: %s", array->options.node, weft_error_detail());
+        return wf_fail(WEFT_ESTRICT, "%s %u cannot be checked: %s", kind, array->options.node, weft_error_detail());
     size_t elsewhere = placement.pages_asked - placement.pages_absent - placement.pages_expected;
-    return elsewhere ? wf_fail(WEFT_ESTRICT, "%zu of %zu pages asked are not on node %u: it has no memory left for them",
-                               elsewhere, placement.pages_asked, array->options.node)
+    return elsewhere ? wf_fail(WEFT_ESTRICT, "%zu of %zu pages asked are not on %s %u: it has no memory left for them", elsewhere,
+                               placement.pages_asked, kind, array->options.node)
                      : WEFT_OK;
 }
 
@@ -89,7 +100,7 @@ static weft_status verify(const weft_array *array) {
  * preferred one, looked at, and only then held on their node.
  */
 static weft_status furnish(weft_array *array) {
-    bool strict = array->options.strict && array->options.place == WEFT_ON_NODE, untouched = array->options.untouched;
+    bool strict = array->options.strict && wf_array_is_on_one(array), untouched = array->options.untouched;
     weft_status status = check_memory(array);
     if (status != WEFT_OK || (status = reserve(array)) != WEFT_OK)
         return status;
@@ -109,7 +120,7 @@ weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, siz
         return wf_fail(WEFT_EINVAL, "array and pool must be given");
     weft_array_options known = {WEFT_ARRAY_OPTIONS_INIT};
     weft_status status = wf_options_copy(&known, sizeof known, options, "weft_array_options");
-    if (status != WEFT_OK || (status = check_options(&known, weft_pool_nodes(pool))) != WEFT_OK ||
+    if (status != WEFT_OK || (status = check_options(&known, weft_pool_plan(pool))) != WEFT_OK ||
         (status = check_size(n, item_bytes)) != WEFT_OK)
         return status;
     weft_array *made = new_array(pool, n, item_bytes, &known);

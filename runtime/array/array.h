@@ -20,8 +20,9 @@ struct weft_array {
     bool this_system; /* the plan's nodes are nodes of this machine */
     size_t n, item_bytes;
     weft_array_options options;
-    size_t unit;           /* bytes: parts of different workers begin in different multiples of it */
-    size_t *bounds;        /* worker i owns items [bounds[i], bounds[i + 1]); worker_count + 1 values */
+    const weft_plan_memory_node *memory_node; /* ON_MEMORY_NODE: the plan's; else NULL */
+    size_t unit;                              /* bytes: parts of different workers begin in different multiples of it */
+    size_t *bounds;                           /* worker i owns items [bounds[i], bounds[i + 1]); worker_count + 1 values */
     bool policy;           /* the kernel was told where the pages belong; otherwise whoever touches first decides */
     unsigned copies;       /* REPLICATED: node_count, else 1 */
     struct wf_area *areas; /* one per copy */
@@ -45,5 +46,14 @@ weft_status wf_array_bind(weft_array *array, bool strict);
 
 /* Whether OS node `os_node` is where workers of `node` have their memory. */
 bool wf_node_is_home(const weft_plan_node *node, int os_node);
+
+/* Whether all pages belong on one node: of the pool, or a memory-only one. */
+bool wf_array_is_on_one(const weft_array *array);
+
+/* Whether a page on OS node `os_node` is where the pages of node k belong (its part, its copy; the one node there is). */
+bool wf_array_belongs(const weft_array *array, unsigned k, int os_node);
+
+/* Whether node k is among the nearest to the array's memory-only node. */
+bool wf_array_is_nearest(const weft_array *array, unsigned k);
 
 #endif

@@ -117,6 +117,8 @@ static weft_status bind_place(weft_array *array, bool strict) {
         return wf_bind_memory_interleaved(weft_pool_plan(array->pool), area->start, area->mapped);
     case WEFT_ON_NODE:
         return bind_node(array, array->options.node, area, 0, area->bytes, strict);
+    case WEFT_ON_MEMORY_NODE:
+        return wf_bind_memory(weft_pool_plan(array->pool), area->start, area->mapped, array->memory_node->os_index, strict);
     case WEFT_PARTITIONED:
     case WEFT_REPLICATED:
         break;
@@ -129,8 +131,9 @@ weft_status wf_array_bind(weft_array *array, bool strict) {
     array->policy = status == WEFT_OK;
     if (array->policy)
         return WEFT_OK;
-    if (array->options.strict && array->options.place == WEFT_ON_NODE)
-        return wf_fail(WEFT_ESTRICT, "the array cannot be bound to node %u: %s", array->options.node, weft_error_detail());
+    if (array->options.strict && wf_array_is_on_one(array))
+        return wf_fail(WEFT_ESTRICT, "the array cannot be bound to %s %u: %s", array->memory_node ? "memory node" : "node",
+                       array->options.node, weft_error_detail());
     if (!array->this_system)
         array->reason = BIND_FOREIGN;
     else
@@ -140,4 +143,20 @@ weft_status wf_array_bind(weft_array *array, bool strict) {
 
 bool wf_node_is_home(const weft_plan_node *node, int os_node) {
     return os_node >= 0 && (os_node == node->memory_node || os_node == node->os_index);
+}
+
+bool wf_array_is_on_one(const weft_array *array) {
+    return array->options.place == WEFT_ON_NODE || array->options.place == WEFT_ON_MEMORY_NODE;
+}
+
+bool wf_array_belongs(const weft_array *array, unsigned k, int os_node) {
+    return array->memory_node ? os_node == array->memory_node->os_index : wf_node_is_home(&array->nodes[k], os_node);
+}
+
+bool wf_array_is_nearest(const weft_array *array, unsigned k) {
+    const weft_plan_memory_node *memory = array->memory_node;
+    for (unsigned i = 0; i < memory->nearest_count; i++)
+        if (memory->nearest[i] == array->nodes[k].os_index)
+            return true;
+    return false;
 }

@@ -98,7 +98,14 @@ static size_t find(const struct extents *extents, size_t item) {
     return low;
 }
 
-static void count_items(struct line *line, const struct extents *extents, const weft_plan_node *node, weft_range range) {
+/* Whether a page on OS node `os_node` is local to the workers of node k. */
+static bool is_local(const weft_array *array, unsigned k, int os_node) {
+    if (wf_node_is_home(&array->nodes[k], os_node))
+        return true;
+    return array->memory_node && wf_array_belongs(array, k, os_node) && wf_array_is_nearest(array, k);
+}
+
+static void count_items(struct line *line, const struct extents *extents, const weft_array *array, unsigned k, weft_range range) {
     if (!extents->count) {
         line->unknown += range.last - range.first;
         return;
@@ -107,7 +114,7 @@ static void count_items(struct line *line, const struct extents *extents, const 
         size_t end = i + 1 < extents->count && extents->list[i + 1].first < range.last ? extents->list[i + 1].first : range.last;
         if (extents->list[i].node == WF_NODE_ABSENT)
             line->unknown += end - range.first;
-        else if (wf_node_is_home(node, extents->list[i].node))
+        else if (is_local(array, k, extents->list[i].node))
             line->local += end - range.first;
         range.first = end;
     }
@@ -119,7 +126,7 @@ static void run_counted(void *arg, weft_range range) {
     survey->body(survey->arg, range);
     int worker = weft_current_worker(), node = weft_current_node();
     assert(worker >= 0 && weft_current_pool() == array->pool); /* loops run on the pool's workers only */
-    count_items(&survey->lines[worker], &survey->copies[array->copies > 1 ? node : 0], &array->nodes[node], range);
+    count_items(&survey->lines[worker], &survey->copies[array->copies > 1 ? node : 0], array, (unsigned)node, range);
 }
 
 static void release(struct survey *survey) {

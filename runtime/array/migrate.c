@@ -10,13 +10,9 @@
 #include "memory/migration.h"
 #include "memory/placement.h"
 
-/* Bytes [first, last) of an area, whose pages belong to one node: what is left for part `index` of `count`, in whole units. */
-static void take_part(struct wf_migration_order *order, const struct wf_area *area, size_t first, size_t last, unsigned index,
-                      unsigned count) {
-    size_t unit = area->page_bytes, units = last > first ? (last - first - 1) / unit + 1 : 0;
-    size_t begin = weft_partition(units, count, 1, index) * unit, end = weft_partition(units, count, 1, index + 1) * unit;
-    order->start = (const char *)area->start + first + begin;
-    order->bytes = (end < last - first ? end : last - first) - begin;
+static void take_slice(struct wf_migration_order *order, const struct wf_area *area, weft_range slice) {
+    order->start = (const char *)area->start + slice.first;
+    order->bytes = slice.last - slice.first;
     order->unit = SIZE_MAX;
     order->step = 1;
 }
@@ -41,21 +37,27 @@ static struct wf_migration_order order_of(const struct wf_array_job *job, unsign
     const weft_plan_node *node = &array->nodes[k];
     const struct wf_area *area = &array->areas[array->copies > 1 ? k : 0];
     unsigned index = worker - node->first_worker, count = node->worker_count;
+    size_t first = 0, last = area->bytes;
     struct wf_migration_order order = {.target = node->memory_node, .home = node->os_index};
     switch (array->options.place) {
     case WEFT_INTERLEAVED:
         take_turns(&order, job, k, index, count);
         break;
     case WEFT_PARTITIONED:
-        take_part(&order, area, wf_array_byte(array, array->bounds[node->first_worker]),
-                  wf_array_byte(array, array->bounds[node->first_worker + count]), index, count);
+        first = wf_array_byte(array, array->bounds[node->first_worker]);
+        last = wf_array_byte(array, array->bounds[node->first_worker + count]);
+        take_slice(&order, area, wf_array_slice(area, first, last, index, count));
         break;
     case WEFT_ON_NODE:
         if (k == array->options.node)
-            take_part(&order, area, 0, area->bytes, index, count);
+            take_slice(&order, area, wf_array_slice(area, first, last, index, count));
         break;
     case WEFT_REPLICATED:
-        take_part(&order, area, 0, area->bytes, index, count);
+        take_slice(&order, area, wf_array_slice(area, first, last, index, count));
+        break;
+    case WEFT_ON_MEMORY_NODE:
+        order.target = order.home = array->memory_node->os_index;
+        take_slice(&order, area, wf_array_memory_slice(array, worker));
         break;
     }
     return order;

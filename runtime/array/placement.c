@@ -37,8 +37,8 @@ static void tally_page(void *arg, size_t page, int os_node) {
         return;
     if (array->options.place == WEFT_PARTITIONED)
         advance(tally, page * wf_page_bytes());
-    tally->expected += array->options.place == WEFT_INTERLEAVED ? on_any_node(array, os_node)
-                                                                : wf_node_is_home(&array->nodes[tally->node], os_node);
+    tally->expected +=
+        array->options.place == WEFT_INTERLEAVED ? on_any_node(array, os_node) : wf_array_belongs(array, tally->node, os_node);
 }
 
 static weft_status tally_copies(struct tally *tally, struct wf_placement_scope *scope) {

@@ -57,6 +57,14 @@ static void touch_copy(void *arg, weft_range range) {
     }
 }
 
+static void touch_memory_node(void *arg, weft_range range) {
+    struct wf_array_job *job = arg;
+    for (size_t worker = range.first; worker < range.last; worker++) {
+        weft_range slice = wf_array_memory_slice(job->array, (unsigned)worker);
+        populate(job, &job->array->areas[0], slice.first, slice.last);
+    }
+}
+
 weft_status weft_array_touch(weft_array *array) {
     if (!array)
         return wf_fail(WEFT_EINVAL, "array must be given");
@@ -65,6 +73,8 @@ weft_status weft_array_touch(weft_array *array) {
     case WEFT_ON_NODE:
         job.first_worker = array->nodes[array->options.node].first_worker;
         return wf_array_run(&job, array->nodes[array->options.node].worker_count, touch_part);
+    case WEFT_ON_MEMORY_NODE:
+        return wf_array_run(&job, array->worker_count, touch_memory_node);
     case WEFT_REPLICATED:
         return wf_array_run(&job, array->worker_count, touch_copy);
     case WEFT_INTERLEAVED:

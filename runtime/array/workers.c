@@ -39,3 +39,22 @@ unsigned wf_array_node_of(const weft_array *array, unsigned worker) {
         k++;
     return k;
 }
+
+weft_range wf_array_slice(const struct wf_area *area, size_t first, size_t last, unsigned index, unsigned count) {
+    size_t unit = area->page_bytes, units = last > first ? (last - first - 1) / unit + 1 : 0;
+    size_t begin = first + weft_partition(units, count, 1, index) * unit;
+    size_t end = first + weft_partition(units, count, 1, index + 1) * unit;
+    return (weft_range){begin, end < last ? end : last};
+}
+
+weft_range wf_array_memory_slice(const weft_array *array, unsigned worker) {
+    unsigned home = wf_array_node_of(array, worker), index = worker - array->nodes[home].first_worker, count = 0;
+    if (!wf_array_is_nearest(array, home))
+        return (weft_range){0, 0};
+    for (unsigned k = 0; k < array->node_count; k++)
+        if (wf_array_is_nearest(array, k)) {
+            index += k < home ? array->nodes[k].worker_count : 0;
+            count += array->nodes[k].worker_count;
+        }
+    return wf_array_slice(&array->areas[0], 0, array->areas[0].bytes, index, count);
+}

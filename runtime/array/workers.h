@@ -39,4 +39,10 @@ weft_status wf_array_run(struct wf_array_job *job, unsigned count, weft_loop_fn 
 /* Index of the node whose worker this is. */
 unsigned wf_array_node_of(const weft_array *array, unsigned worker);
 
+/* Part `index` of `count` of bytes [first, last) of an area, in whole units of its pages: bytes of the area. */
+weft_range wf_array_slice(const struct wf_area *area, size_t first, size_t last, unsigned index, unsigned count);
+
+/* What the worker touches and moves of a memory-only node: workers of the nearest nodes share it, the others' part is empty. */
+weft_range wf_array_memory_slice(const weft_array *array, unsigned worker);
+
 #endif

@@ -187,7 +187,7 @@ weft_status wf_migrate(const struct wf_migration_order *order, weft_migration *r
         return wf_fail(WEFT_ENOMEM, "no memory for the lists of pages to move (%zu bytes)", sizeof *batch);
     batch->order = order;
     batch->report = report;
-    batch->closed = order->target < 0 ? NO_NODE : FINE;
+    batch->closed = FINE;
     batch->count = 0;
     report->page_bytes = page_bytes;
     weft_status status = WEFT_OK;

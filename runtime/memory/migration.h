@@ -12,7 +12,7 @@
 struct wf_migration_order {
     const void *start; /* the pages that hold it and the last byte count as a whole */
     size_t bytes, unit, first, step;
-    int target; /* OS node; -1: there is none, pages that are elsewhere are refused */
+    int target; /* OS node; where there is no such (-1), pages that are elsewhere are refused */
     int home;   /* pages on this one stay there as well */
 };
 

@@ -171,6 +171,62 @@ static void check_on_nodes(size_t count) {
     printf("%-44s %zu of %zu pages, on each of %u nodes\n", "on one node", count, count, weft_pool_nodes(pool));
 }
 
+/* Whether a node's CPUs are among the nearest to another one, as /sys has the distances. */
+static bool is_nearest(const weft_pool *of, int node, int memory) {
+    for (unsigned k = 0; k < weft_pool_nodes(of); k++)
+        if (machine.distance[os_node(of, k)][memory] < machine.distance[node][memory])
+            return false;
+    return true;
+}
+
+/* All pages on the memory-only node, and a loop's items local where they ran on CPUs nearest to it. */
+static void check_on_memory_node(weft_pool *of, unsigned index, weft_pages pages_asked, bool strict, size_t count) {
+    weft_array *array;
+    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .node = index, .pages = pages_asked, .strict = strict};
+    int memory = weft_plan_memory_nodes(weft_pool_plan(of), NULL)[index].os_index;
+    options.place = WEFT_ON_MEMORY_NODE;
+    OK(weft_array_create(&array, of, count, page, &options));
+    struct record record = record_make(weft_array_data(array), count * page);
+    struct pages pages = pages_ask(record.data, count * page, NULL);
+    printf("memory node %u (node %d), %s%s pages: %zu of %zu on it", index, memory, strict ? "strict, " : "",
+           pages_asked == WEFT_PAGES_THP ? "huge" : "base", pages.on[memory], count);
+    CHECK(pages.present == count && pages.on[memory] == count);
+    weft_loop_report report;
+    weft_placement placement;
+    OK(weft_for_array(array, visit, &record, &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .report = &report}));
+    size_t near = 0;
+    for (size_t i = 0; i < count; i++)
+        near += is_nearest(of, record.ran[i], memory);
+    printf("; %zu ran nearest to it\n", near);
+    CHECK(report.iterations == count && report.iterations_local == near && !report.iterations_unknown);
+    OK(weft_array_placement(array, &placement, NULL, 0));
+    CHECK(placement.pages_expected == count && !*placement.reason);
+    record_release(&record);
+    weft_array_destroy(array);
+}
+
+/* The machine's memory-only nodes, and those that a pool on its first node leaves without workers. */
+static void check_memory_nodes(size_t count) {
+    weft_pool *first;
+    OK(weft_pool_create(&first, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .nodes = "0"}));
+    weft_pool *const pools[] = {pool, first};
+    for (int i = 0; i < 2; i++) {
+        unsigned nodes;
+        weft_plan_memory_nodes(weft_pool_plan(pools[i]), &nodes);
+        CHECK(i == 0 || nodes == machine.nodes - 1);
+        for (unsigned node = 0; node < nodes; node++)
+            for (int strict = 0; strict < 2; strict++) {
+                check_on_memory_node(pools[i], node, WEFT_PAGES_BASE, strict, count);
+                check_on_memory_node(pools[i], node, WEFT_PAGES_THP, strict, (count + 511) / 512 * 512);
+            }
+        weft_array *none = NULL;
+        weft_array_options beyond = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_ON_MEMORY_NODE, .node = nodes};
+        CHECK(weft_array_create(&none, pools[i], count, page, &beyond) == WEFT_EINVAL && !none);
+        printf("one too many: %s\n", weft_error_detail());
+    }
+    OK(weft_pool_destroy(first));
+}
+
 static struct {
     const weft_array *array;
     const char *items;
@@ -226,6 +282,7 @@ int main(int argc, char **argv) {
     check_interleaved(1021);
     check_on_nodes(1024);
     check_replicated(512);
+    check_memory_nodes(1000);
     OK(weft_pool_destroy(pool));
     return 0;
 }

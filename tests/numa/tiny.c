@@ -25,6 +25,20 @@ static void try_strict(weft_pool *pool, unsigned node, size_t bytes) {
     CHECK(!array);
 }
 
+/* As the memory-only node of a pool on the other node. */
+static void try_memory_node(unsigned other, size_t bytes) {
+    weft_pool *pool;
+    weft_array *array = NULL;
+    char nodes[16];
+    snprintf(nodes, sizeof nodes, "%u", other);
+    OK(weft_pool_create(&pool, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .nodes = nodes}));
+    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_ON_MEMORY_NODE, .strict = true};
+    weft_status status = weft_array_create(&array, pool, bytes, 1, &options);
+    printf("strict, memory-only, %zu MiB: %s: %s\n", bytes >> 20, weft_status_name(status), weft_error_detail());
+    CHECK((status == WEFT_ESTRICT || status == WEFT_ENOMEM) && !array);
+    OK(weft_pool_destroy(pool));
+}
+
 static void try_preferred(weft_pool *pool, unsigned node, size_t bytes) {
     weft_array *array = NULL;
     weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_ON_NODE, .node = node, .pages = WEFT_PAGES_BASE};
@@ -53,6 +67,7 @@ int main(void) {
     fflush(stdout);
     try_strict(pool, node, bytes);
     try_strict(pool, node, bytes);
+    try_memory_node((unsigned)os_node(pool, !node), bytes);
     weft_array *array = NULL; /* what fits is granted after the refusals: they gave everything back */
     weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_ON_NODE, .node = node, .strict = true};
     OK(weft_array_create(&array, pool, (size_t)8 << 20, 1, &options));

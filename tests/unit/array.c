@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "array/array.h"
+#include "array/workers.h"
 #include "base/compiler.h"
 #include "weft.h"
 
@@ -363,6 +364,46 @@ Test(array, foreign_memory_is_touched_and_keeps_its_content) {
     weft_pool_destroy(pool);
 }
 
+/* Two nodes with two workers each; memory-only: node 2 (HBM, nearest to the first) and node 3 (nearest to the second). */
+#define MEMORY_KINDS WEFT_TEST_TOPOLOGIES "/memory-kinds.xml"
+
+Test(array, a_memory_only_node_is_served_by_its_nearest_workers_and_used_by_all) {
+    weft_pool *pool = make_pool(MEMORY_KINDS);
+    for (unsigned node = 0; node < 2; node++) {
+        size_t page = wf_page_bytes(), n = 40 * page / 8, end = 0;
+        weft_array *array = make(pool, n, 8, (weft_array_options){.place = WEFT_ON_MEMORY_NODE, .node = node});
+        cr_assert(all_zero(weft_array_data(array), n * 8));
+        for (unsigned worker = 0; worker < 4; worker++) {
+            weft_range slice = wf_array_memory_slice(array, worker);
+            cr_assert_eq(slice.last > slice.first, worker / 2 == node, "worker %u", worker);
+            if (slice.last == slice.first)
+                continue;
+            cr_assert(slice.first == end && slice.first % page == 0);
+            end = slice.last;
+        }
+        cr_assert_eq(end, array->areas[0].bytes, "all of it, once");
+        struct marks marks = make_marks(n);
+        weft_loop_report report;
+        weft_for_options fixed = {WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_STATIC, .report = &report};
+        cr_assert_eq(weft_for_array(array, mark, &marks, &fixed), WEFT_OK, "%s", weft_error_detail());
+        for (size_t i = 0; i < n; i++)
+            cr_assert_eq(marks.worker[i], (int)(i / (n / 4)), "item %zu", i);
+        cr_assert_eq(report.iterations_unknown, n, "the topology is not this machine's");
+        free_marks(&marks);
+        weft_array_destroy(array);
+    }
+    weft_array_options beyond = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_ON_MEMORY_NODE, .node = 2};
+    weft_array *none = NULL;
+    cr_assert_eq(weft_array_create(&none, pool, 1, 1, &beyond), WEFT_EINVAL);
+    cr_assert(strstr(weft_error_detail(), "0 to 1"), "%s", weft_error_detail());
+    beyond.node = 1;
+    beyond.strict = true;
+    cr_assert_eq(weft_array_create(&none, pool, 1, 1, &beyond), WEFT_ESTRICT);
+    cr_assert(strstr(weft_error_detail(), "memory node 1"), "%s", weft_error_detail());
+    cr_assert_null(none);
+    weft_pool_destroy(pool);
+}
+
 Test(array, strictness_fails_instead_of_degrading) {
     weft_pool *foreign = make_pool(TWO_NODES), *live = make_pool(NULL);
     weft_array *array = NULL;
@@ -404,7 +445,9 @@ Test(array, unusable_arguments_are_errors) {
     expect_invalid(pool, SIZE_MAX, 1, (weft_array_options){0});
     expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_ON_NODE, .node = 2});
     expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_ON_NODE, .node = UINT_MAX});
-    expect_invalid(pool, 8, 8, (weft_array_options){.place = (weft_place)4});
+    expect_invalid(pool, 8, 8, (weft_array_options){.place = (weft_place)5});
+    expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_ON_MEMORY_NODE});
+    cr_assert(strstr(weft_error_detail(), "no node with memory and without workers"), "%s", weft_error_detail());
     expect_invalid(pool, 8, 8, (weft_array_options){.pages = (weft_pages)9});
     expect_invalid(NULL, 8, 8, (weft_array_options){0});
     cr_assert_eq(weft_array_create(NULL, pool, 8, 8, NULL), WEFT_EINVAL);

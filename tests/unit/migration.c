@@ -1,9 +1,15 @@
 /* Migration on whatever nodes there are: counts that add up, content kept, absent pages left alone, bad input. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "memory/migration.h"
 #include "memory/pages.h"
@@ -194,4 +200,45 @@ Test(migration, arrays_that_cannot_be_migrated_are_errors) {
     cr_expect_eq(report.pages, 99, "written on success only");
     weft_array_destroy(array);
     weft_pool_destroy(closed);
+}
+
+/* From now on move_pages(2) fails with `error` in this process, as in a container. */
+static void refuse_move_pages(int error) {
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_move_pages, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+        cr_skip_test("no filter for system calls can be set here");
+}
+
+static void expect_refusal(int error, weft_status status) {
+    weft_pool *pool = NULL;
+    weft_migration report = {.pages = 99};
+    char here = 1;
+    refuse_move_pages(error);
+    cr_assert_eq(weft_pool_create(&pool, NULL), WEFT_OK);
+    cr_expect_eq(weft_memory_migrate(&here, 1, 0, &report), status);
+    cr_expect(strstr(weft_error_detail(), "move_pages"), "%s", weft_error_detail());
+    for (int place = WEFT_PARTITIONED; place <= WEFT_REPLICATED; place++) {
+        weft_array *array = make(pool, (weft_array_options){.place = (weft_place)place}, 1000000);
+        memset(weft_array_data(array), 3, 8000000);
+        cr_expect_eq(weft_array_migrate(array, &report), status, "place %d", place);
+        cr_expect(strstr(weft_error_detail(), "move_pages"), "%s", weft_error_detail());
+        cr_expect_eq(((char *)weft_array_data(array))[7999999], 3);
+        weft_array_destroy(array);
+    }
+    cr_expect_eq(report.pages, 99, "written on success only");
+    weft_pool_destroy(pool);
+}
+
+Test(migration, a_kernel_that_refuses_is_a_status) {
+    expect_refusal(EPERM, WEFT_EPERM);
+}
+
+Test(migration, a_kernel_without_move_pages_is_a_status) {
+    expect_refusal(ENOSYS, WEFT_ENOTSUP);
 }
