@@ -44,8 +44,11 @@ size_t wf_array_byte(const weft_array *array, size_t bound);
  */
 weft_status wf_array_bind(weft_array *array, bool strict);
 
-/* Whether OS node `os_node` is where workers of `node` have their memory. */
-bool wf_node_is_home(const weft_plan_node *node, int os_node);
+/* OS index of the node where workers of node k have their memory: of the plan, or where they have moved since. -1: none. */
+int wf_array_home(const weft_array *array, unsigned k);
+
+/* Whether OS node `os_node` is that, or the node itself where it borrows memory from another. */
+bool wf_array_is_home(const weft_array *array, unsigned k, int os_node);
 
 /* Whether all pages belong on one node: of the pool, or a memory-only one. */
 bool wf_array_is_on_one(const weft_array *array);

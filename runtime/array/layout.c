@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "machine/binding.h"
+#include "scheduler/pool.h"
 
 #define DEFAULT_THP_BYTES ((size_t)4 << 20)
 #define UNITS_PER_WORKER 4
@@ -87,7 +88,7 @@ static weft_status bind_node(weft_array *array, unsigned node, struct wf_area *a
     if (last == area->bytes)
         last = area->mapped; /* mbind cannot split a mapping inside a reserved huge page */
     const weft_plan *plan = weft_pool_plan(array->pool);
-    return wf_bind_memory(plan, (char *)area->start + first, last - first, array->nodes[node].memory_node, strict);
+    return wf_bind_memory(plan, (char *)area->start + first, last - first, wf_array_home(array, node), strict);
 }
 
 /*
@@ -141,8 +142,14 @@ weft_status wf_array_bind(weft_array *array, bool strict) {
     return WEFT_OK;
 }
 
-bool wf_node_is_home(const weft_plan_node *node, int os_node) {
-    return os_node >= 0 && (os_node == node->memory_node || os_node == node->os_index);
+int wf_array_home(const weft_array *array, unsigned k) {
+    return wf_pool_memory_node(array->pool, k);
+}
+
+bool wf_array_is_home(const weft_array *array, unsigned k, int os_node) {
+    const weft_plan_node *node = &array->nodes[k];
+    int home = wf_array_home(array, k);
+    return os_node >= 0 && (os_node == home || (home == node->memory_node && os_node == node->os_index));
 }
 
 bool wf_array_is_on_one(const weft_array *array) {
@@ -150,7 +157,7 @@ bool wf_array_is_on_one(const weft_array *array) {
 }
 
 bool wf_array_belongs(const weft_array *array, unsigned k, int os_node) {
-    return array->memory_node ? os_node == array->memory_node->os_index : wf_node_is_home(&array->nodes[k], os_node);
+    return array->memory_node ? os_node == array->memory_node->os_index : wf_array_is_home(array, k, os_node);
 }
 
 bool wf_array_is_nearest(const weft_array *array, unsigned k) {

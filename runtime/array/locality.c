@@ -100,7 +100,7 @@ static size_t find(const struct extents *extents, size_t item) {
 
 /* Whether a page on OS node `os_node` is local to the workers of node k. */
 static bool is_local(const weft_array *array, unsigned k, int os_node) {
-    if (wf_node_is_home(&array->nodes[k], os_node))
+    if (wf_array_is_home(array, k, os_node))
         return true;
     return array->memory_node && wf_array_belongs(array, k, os_node) && wf_array_is_nearest(array, k);
 }

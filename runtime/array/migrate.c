@@ -38,7 +38,8 @@ static struct wf_migration_order order_of(const struct wf_array_job *job, unsign
     const struct wf_area *area = &array->areas[array->copies > 1 ? k : 0];
     unsigned index = worker - node->first_worker, count = node->worker_count;
     size_t first = 0, last = area->bytes;
-    struct wf_migration_order order = {.target = node->memory_node, .home = node->os_index};
+    int home = wf_array_home(array, k);
+    struct wf_migration_order order = {.target = home, .home = home == node->memory_node ? node->os_index : home};
     switch (array->options.place) {
     case WEFT_INTERLEAVED:
         take_turns(&order, job, k, index, count);
@@ -85,7 +86,7 @@ static void vote(void *arg, size_t page, int os_node) {
     unsigned nodes = votes->array->node_count;
     size_t unit = page * wf_page_bytes() / votes->array->areas[0].page_bytes;
     for (unsigned k = 0; k < nodes; k++)
-        if (wf_node_is_home(&votes->array->nodes[k], os_node))
+        if (wf_array_is_home(votes->array, k, os_node))
             votes->votes[(k + nodes - unit % nodes) % nodes]++;
 }
 

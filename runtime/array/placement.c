@@ -24,7 +24,7 @@ static void advance(struct tally *tally, size_t byte) {
 /* Interleaved pages belong on any node of the pool: which is first is the kernel's choice. */
 static bool on_any_node(const weft_array *array, int os_node) {
     for (unsigned k = 0; k < array->node_count; k++)
-        if (wf_node_is_home(&array->nodes[k], os_node))
+        if (wf_array_is_home(array, k, os_node))
             return true;
     return false;
 }

@@ -521,6 +521,12 @@ static weft_status check_text(const char *path, const char *text, size_t length,
     return status;
 }
 
+/* Too few bytes or descriptors are not the file's fault. */
+static weft_status refuse_file(const char *path, int error) {
+    weft_status status = error == ENOMEM ? WEFT_ENOMEM : error == EMFILE || error == ENFILE ? WEFT_EPERM : WEFT_ETOPOLOGY;
+    return wf_fail(status, "topology file \"%s\": %s", path, strerror(error));
+}
+
 /* The whole file, 0-terminated. */
 static weft_status read_file(const char *path, char **text, size_t *length) {
     struct stat info;
@@ -529,7 +535,7 @@ static weft_status read_file(const char *path, char **text, size_t *length) {
         int error = errno;
         if (file >= 0)
             close(file);
-        return wf_fail(WEFT_ETOPOLOGY, "topology file \"%s\": %s", path, strerror(error));
+        return refuse_file(path, error);
     }
     weft_status status = WEFT_OK;
     size_t size = info.st_size > 0 ? (size_t)info.st_size : 0;
@@ -543,7 +549,7 @@ static weft_status read_file(const char *path, char **text, size_t *length) {
         status = wf_fail(WEFT_ENOMEM, "no memory to read \"%s\"", path);
     for (ssize_t got = 1; !status && got > 0 && *length<size; *length += got> 0 ? (size_t)got : 0)
         if ((got = read(file, *text + *length, size - *length)) < 0)
-            status = wf_fail(WEFT_ETOPOLOGY, "topology file \"%s\": %s", path, strerror(errno));
+            status = refuse_file(path, errno);
     close(file);
     if (*text)
         (*text)[*length] = 0;

@@ -229,7 +229,7 @@ static bool is_due(weft_status status, const char *call) {
     case WEFT_EPERM:
         return *weft_error_detail();
     case WEFT_ETOPOLOGY:
-        return !strcmp(call, "stat");
+        return !strcmp(call, "stat") || !strcmp(call, "read"); /* the file that was named cannot be read */
     case WEFT_EINVAL:
         return !strcmp(call, "pthread_attr_setstacksize"); /* a size that the system does not take */
     default:
