@@ -224,6 +224,18 @@ bool wf_replan_is_current(const weft_pool *pool, const struct wf_cpu_mask *withi
     return equal;
 }
 
+bool wf_replan_any_bound_to(const weft_pool *pool, const struct wf_cpu_mask *cpus) {
+    bool found = false;
+    for (unsigned id = 0; !found && id < pool->worker_count; id++) {
+        struct wf_cpu_mask now;
+        if (wf_cpu_mask_of(pool->workers[id]->tid, &now))
+            continue;
+        found = wf_cpu_mask_equal(&now, cpus);
+        wf_cpu_mask_release(&now);
+    }
+    return found;
+}
+
 void wf_replan_restore(weft_pool *pool) {
     for (unsigned id = 0; id < pool->worker_count; id++) {
         struct wf_cpu_mask now;
@@ -266,7 +278,7 @@ weft_status wf_replan_begin(weft_pool *pool, weft_plan *current) {
         return WEFT_OK;
     status = wf_cpu_mask_of_process(&replan->process);
     if (!status && weft_plan_get_limits(current)->affinity_restricted && !wf_plan_options(current)->ignore_affinity)
-        status = wf_cpu_mask_copy(&replan->within, &replan->process);
+        status = wf_plan_cpu_mask(current, 0, WEFT_PIN_NONE, &replan->within); /* the main thread may be bound elsewhere by now */
     return status;
 }
 

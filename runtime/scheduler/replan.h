@@ -27,6 +27,7 @@ struct wf_replan {
     weft_plan *current;         /* the pool's own reference */
     struct wf_place *places;    /* one per worker */
     struct wf_cpu_mask process; /* the main thread's mask as it was last seen */
+    bool alone;                 /* no other thread was bound to it */
     struct wf_cpu_mask within;  /* the process's mask where it is narrower than the control groups allow; no set: it is not */
     uint64_t count;             /* changes that were followed */
     char last[256];             /* what the last one was, or why it could not be followed */
@@ -46,6 +47,9 @@ weft_status wf_replan(weft_pool *pool, const struct wf_cpu_mask *within, const c
 
 /* Whether the current plan is what a new one inside `within` would be, as far as CPUs and quota go. */
 bool wf_replan_is_current(const weft_pool *pool, const struct wf_cpu_mask *within, double quota_cpus);
+
+/* Whether any worker is bound to just these CPUs now, by whomever. */
+bool wf_replan_any_bound_to(const weft_pool *pool, const struct wf_cpu_mask *cpus);
 
 /* Bind the workers again that somebody else has bound elsewhere: the kernel does when a CPU goes, or a control group changes. */
 void wf_replan_restore(weft_pool *pool);

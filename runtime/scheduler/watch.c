@@ -49,12 +49,14 @@ __attribute__((constructor)) static void survive_fork(void) {
     pthread_atfork(wf_watch_lock, wf_watch_unlock, forget_all);
 }
 
-static const char *what_changed(unsigned changed) {
+static const char *what_changed(unsigned changed, bool failed) {
     if (changed & WF_CHANGED_CPUS)
         return "other CPUs may be used (affinity mask, cpuset, or CPUs went off or on)";
     if (changed & WF_CHANGED_MEMORY)
         return "other memory nodes may be used";
-    return changed ? "the CPU quota is another" : "what may be used changed while the pool was made";
+    if (changed & WF_CHANGED_QUOTA)
+        return "the CPU quota is another";
+    return failed ? "a change was tried again" : "what may be used changed while the pool was made";
 }
 
 /* L: the CPUs that a pool may use: the scout's, and of these the process's own where it is narrower. */
@@ -76,35 +78,46 @@ static void adopt_process_mask(weft_pool *pool, const struct wf_cpu_mask *proces
     replan->within = within;
 }
 
-/*
- * L: a main thread that is bound anew together with all others stands for the process. One that was bound alone does not, then or
- * later.
- */
-static void look_at_process(weft_pool *pool, const struct wf_allowance *allowance, unsigned changed) {
-    struct wf_replan *replan = pool->replan;
-    const struct wf_cpu_mask *now = wf_allowance_process(allowance);
-    if (wf_cpu_mask_equal(now, &replan->process))
-        return;
-    if (changed & WF_CHANGED_CPUS || wf_cpu_mask_equal(now, wf_allowance_cpus(allowance)))
-        adopt_process_mask(pool, now, allowance);
+/* L: what the main thread was seen with. */
+static void remember_process(struct wf_replan *replan, const struct wf_cpu_mask *now, bool alone) {
     struct wf_cpu_mask seen;
     if (wf_cpu_mask_copy(&seen, now))
         return;
     wf_cpu_mask_release(&replan->process);
     replan->process = seen;
+    replan->alone = alone;
+}
+
+/*
+ * L: a main thread that is bound anew together with all others stands for the process. One that was bound alone does not, then or
+ * later. Where the scout may use all that there is already, what tells the two apart is whether workers were bound as well.
+ * True: the pool may use other CPUs than before.
+ */
+static bool look_at_process(weft_pool *pool, const struct wf_allowance *allowance, unsigned changed) {
+    struct wf_replan *replan = pool->replan;
+    const struct wf_cpu_mask *now = wf_allowance_process(allowance), *cpus = wf_allowance_cpus(allowance);
+    bool together = changed & WF_CHANGED_CPUS, moved = !wf_cpu_mask_equal(now, &replan->process);
+    bool same = wf_cpu_mask_equal(now, cpus);
+    bool adopt = (together && moved && !replan->alone) || (same && replan->within.set && wf_replan_any_bound_to(pool, cpus));
+    if (adopt)
+        adopt_process_mask(pool, now, allowance);
+    if (adopt || moved)
+        remember_process(replan, now, !adopt && (together ? replan->alone : !same || replan->within.set));
+    return adopt;
 }
 
 /* L */
 static void follow(weft_pool *pool, const struct wf_allowance *allowance, unsigned changed) {
     struct wf_replan *replan = pool->replan;
     struct wf_cpu_mask cpus;
-    look_at_process(pool, allowance, changed);
+    if (look_at_process(pool, allowance, changed))
+        changed |= WF_CHANGED_CPUS;
     if (cpus_for(pool, allowance, &cpus))
         return;
     bool stale = replan->fresh && !wf_replan_is_current(pool, &cpus, wf_allowance_quota(allowance));
     replan->fresh = false;
     if (changed || stale || replan->failed)
-        wf_replan(pool, &cpus, what_changed(changed));
+        wf_replan(pool, &cpus, what_changed(changed, replan->failed));
     else
         wf_replan_restore(pool);
     wf_cpu_mask_release(&cpus);
@@ -229,6 +242,7 @@ weft_status weft_pool_replan(weft_pool *pool) {
     struct wf_cpu_mask process = {0};
     if (!(status = wf_cpu_mask_of_process(&process))) {
         adopt_process_mask(pool, &process, current ? current->allowance : NULL);
+        remember_process(pool->replan, &process, false);
         status = wf_replan(pool, &process, "asked for by the program");
     }
     pthread_mutex_unlock(&lock);

@@ -232,3 +232,63 @@ Test(replan, is_the_parents_business_after_a_fork) {
     cr_assert_eq(weft_pool_replan(pool), WEFT_OK);
     cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
 }
+
+/* For longer than it takes to look again. */
+static void expect_one_worker_stays_on(const weft_pool *pool, const cpu_set_t *cpus) {
+    usleep(1200000);
+    cr_assert_eq(weft_pool_active(pool), 1);
+    cr_assert_eq(atoi(line_of(pool, "changes").got), 0, "%s", line_of(pool, "changes").reason);
+    expect_bound_inside(pool, cpus);
+}
+
+static cpu_set_t without(cpu_set_t cpus, const cpu_set_t *others) {
+    CPU_XOR(&cpus, &cpus, others);
+    return lowest_of(&cpus);
+}
+
+Test(replan, widens_when_all_threads_are_freed_of_a_mask_from_the_start) {
+    cpu_set_t all = own_mask(), one = lowest_of(&all);
+    if (CPU_COUNT(&all) < 2)
+        cr_skip_test("one CPU only");
+    cr_assert_eq(sched_setaffinity(getpid(), sizeof one, &one), 0);
+    weft_pool *pool = make((weft_pool_options){WEFT_POOL_OPTIONS_INIT, .grow = true});
+    expect_one_worker_stays_on(pool, &one);
+    bind_all_threads(&all);
+    cr_assert(comes_to(pool, weft_pool_workers(pool)), "%u", weft_pool_active(pool));
+    cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
+}
+
+Test(replan, leaves_a_pool_where_it_was_made_when_the_main_thread_goes_elsewhere) {
+    cpu_set_t all = own_mask(), one = lowest_of(&all), other = without(all, &one);
+    if (CPU_COUNT(&all) < 2)
+        cr_skip_test("one CPU only");
+    weft_plan *plan = NULL;
+    cr_assert_eq(sched_setaffinity(getpid(), sizeof other, &other), 0);
+    weft_pool *pool = make((weft_pool_options){WEFT_POOL_OPTIONS_INIT});
+    cr_assert_eq(weft_plan_create(&plan, NULL), WEFT_OK);
+    cr_assert_eq(sched_setaffinity(getpid(), sizeof all, &all), 0);
+    weft_pool *planned = make((weft_pool_options){WEFT_POOL_OPTIONS_INIT, .plan = plan});
+    expect_one_worker_stays_on(pool, &other);
+    expect_one_worker_stays_on(planned, &other);
+    cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
+    cr_assert_eq(weft_pool_destroy(planned), WEFT_OK);
+    weft_plan_destroy(plan);
+}
+
+Test(replan, follows_all_threads_to_where_the_main_thread_was_bound_before) {
+    cpu_set_t all = own_mask(), one = lowest_of(&all), other = without(all, &one);
+    if (CPU_COUNT(&all) < 2)
+        cr_skip_test("one CPU only");
+    cr_assert_eq(sched_setaffinity(getpid(), sizeof one, &one), 0);
+    weft_pool *pool = make((weft_pool_options){WEFT_POOL_OPTIONS_INIT});
+    cr_assert_eq(sched_setaffinity(getpid(), sizeof other, &other), 0);
+    expect_one_worker_stays_on(pool, &one);
+    bind_all_threads(&other);
+    weft_worker worker = {0};
+    for (int i = 0; i < 2000 && !CPU_ISSET(worker.pu, &other); i++) {
+        usleep(10000);
+        cr_assert_eq(weft_pool_worker(pool, 0, &worker), WEFT_OK);
+    }
+    cr_assert(CPU_ISSET(worker.pu, &other), "%s", line_of(pool, "changes").reason);
+    cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
+}
