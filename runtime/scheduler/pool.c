@@ -136,6 +136,15 @@ static void abandon_pool(weft_pool *pool) {
     release_pool(pool);
 }
 
+bool wf_pool_claim_cores(weft_pool *pool) {
+    if (!pool->core_pinned) {
+        pool->core_pinned = !wf_fetch_add(&core_pinned_pools, 1, WF_RELAXED);
+        if (!pool->core_pinned)
+            wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
+    }
+    return pool->core_pinned;
+}
+
 /* A pool without threads. Takes over the plan. */
 static weft_status allocate_pool(weft_pool **made, const struct wf_settings *settings, weft_plan *plan) {
     size_t bytes = (sizeof(weft_pool) + WF_LINE - 1) / WF_LINE * WF_LINE;
@@ -187,12 +196,7 @@ static weft_status prepare_pool(weft_pool **made, const struct wf_settings *sett
         weft_plan_destroy(plan);
         return status;
     }
-    if (settings->pin_asked == WEFT_PIN_DEFAULT && settings->pin == WEFT_PIN_CORE) {
-        pool->core_pinned = !wf_fetch_add(&core_pinned_pools, 1, WF_RELAXED);
-        if (!pool->core_pinned)
-            wf_fetch_sub(&core_pinned_pools, 1, WF_RELAXED);
-        wf_settings_follow(&pool->settings, plan, pool->core_pinned);
-    }
+    wf_settings_follow(&pool->settings, plan, pool);
     if ((status = wf_replan_begin(pool, plan)))
         abandon_pool(pool);
     else

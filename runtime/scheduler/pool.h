@@ -47,7 +47,7 @@ struct weft_pool {
     char start_detail[256];               /* its text; written by that worker before it counts as started */
     wf_atomic_u32 memory_status;          /* A: first refusal of a memory binding */
     uint32_t process;                     /* I: forks before its creation, see wf_pool_check() */
-    bool core_pinned;                     /* I: counts among the pools pinned to cores by default */
+    bool core_pinned;                     /* as settings: counts among the pools pinned to cores by default */
     struct wf_effective_lines *effective; /* I; its content L: the lock of watch.h */
     weft_status unwatched;                /* I: why changes are not followed although they should be */
 };
@@ -77,6 +77,9 @@ void wf_pool_offer(weft_pool *pool, unsigned node);
 
 /* Wake one sleeping worker if it sleeps; false: it does not. */
 bool wf_pool_wake(weft_pool *pool, unsigned worker);
+
+/* Whether DEFAULT may mean CORE for this pool: for one pool of the process at a time, which is that until it ends. L: as settings. */
+bool wf_pool_claim_cores(weft_pool *pool);
 
 /* Let a worker rest, or work again. See worker.h. */
 void wf_pool_retire(weft_pool *pool, unsigned worker);

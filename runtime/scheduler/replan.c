@@ -130,6 +130,7 @@ static void move_node(weft_pool *pool, unsigned index) {
 
 /* Also where no role has changed: the kernel itself moves pages when a cpuset loses their node. What lies right stays. */
 static void move_all(weft_pool *pool) {
+    wf_store(&pool->memory_status, WEFT_OK, WF_RELAXED); /* all of it is bound anew */
     for (unsigned id = 0; id < pool->worker_count; id++)
         move_worker(pool, id);
     for (unsigned index = 0; index < pool->node_count; index++)
@@ -154,6 +155,13 @@ static void follow(weft_pool *pool, const struct wf_place *before) {
     wf_store(&pool->active, active, WF_RELAXED);
 }
 
+/* Two plans that have the same workers may still have them for other reasons. */
+static bool same_terms(const weft_plan *a, const weft_plan *b) {
+    const weft_plan_limits *before = weft_plan_get_limits(a), *now = weft_plan_get_limits(b);
+    bool same_quota = before->quota_cpus <= now->quota_cpus && before->quota_cpus >= now->quota_cpus;
+    return same_quota && !strcmp(before->reason, now->reason);
+}
+
 static weft_status plan_again(const weft_pool *pool, const struct wf_cpu_mask *within, weft_plan **plan) {
     const struct wf_plan_bounds bounds = {.within = within, .again = true, .most = pool->worker_count};
     return wf_plan_create_bounded(plan, wf_plan_options(pool->replan->current), &bounds);
@@ -173,7 +181,6 @@ static void exchange(weft_pool *pool, const struct change *change, const struct 
     replan->count++;
     snprintf(replan->last, sizeof replan->last, "%s: %u workers took work before, %u now", why, active,
              wf_load(&pool->active, WF_RELAXED));
-    wf_effective_fill(pool);
 }
 
 static weft_status fail(weft_pool *pool, weft_status status, const char *why) {
@@ -191,13 +198,13 @@ weft_status wf_replan(weft_pool *pool, const struct wf_cpu_mask *within, const c
     weft_status status = plan_again(pool, within, &change.plan);
     if (status)
         return fail(pool, status, why);
-    wf_settings_follow(&settings, change.plan, pool->core_pinned);
+    wf_settings_follow(&settings, change.plan, pool);
     if ((status = prepare(pool, &change, replan->places, settings.pin))) {
         weft_plan_destroy(change.plan);
         return fail(pool, status, why);
     }
-    bool quiet =
-        !change.moved && !replan->failed && settings.pin == pool->settings.pin && settings.spin_ns == pool->settings.spin_ns;
+    bool quiet = !change.moved && !replan->failed && settings.pin == pool->settings.pin &&
+                 settings.spin_ns == pool->settings.spin_ns && same_terms(replan->current, change.plan);
     replan->failed = false;
     if (quiet) {
         release_places(change.places, pool->worker_count);
@@ -208,6 +215,7 @@ weft_status wf_replan(weft_pool *pool, const struct wf_cpu_mask *within, const c
     if (weft_plan_get_limits(pool->plan)->this_system)
         move_all(pool);
     wf_replan_restore(pool);
+    wf_effective_fill(pool);
     return WEFT_OK;
 }
 
@@ -237,15 +245,20 @@ bool wf_replan_any_bound_to(const weft_pool *pool, const struct wf_cpu_mask *cpu
 }
 
 void wf_replan_restore(weft_pool *pool) {
+    bool news = false;
     for (unsigned id = 0; id < pool->worker_count; id++) {
         struct wf_cpu_mask now;
         const struct wf_place *place = &pool->replan->places[id];
+        int refusal = place->refusal;
         if (!place->mask.set || wf_cpu_mask_of(pool->workers[id]->tid, &now))
             continue;
         if (!wf_cpu_mask_equal(&now, &place->mask))
             bind_worker(pool, id);
+        news = news || place->refusal != refusal;
         wf_cpu_mask_release(&now);
     }
+    if (news)
+        wf_effective_fill(pool);
 }
 
 weft_status wf_replan_begin(weft_pool *pool, weft_plan *current) {

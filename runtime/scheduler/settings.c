@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "machine/binding.h"
 #include "scheduler/deque.h"
-#include "scheduler/park.h"
+#include "scheduler/pool.h"
 
 #define SPIN_US_DEFAULT 50u
 #define SPIN_US_MAX 1000000u
@@ -95,12 +95,12 @@ static uint64_t default_spin_us(const weft_plan *plan, const char **reason) {
     return SPIN_US_DEFAULT;
 }
 
-void wf_settings_follow(struct wf_settings *settings, const weft_plan *plan, bool alone) {
+void wf_settings_follow(struct wf_settings *settings, const weft_plan *plan, weft_pool *pool) {
     settings->pin = settings->pin_asked;
     settings->pin_reason = settings->pin_asked_by;
     if (settings->pin_asked == WEFT_PIN_DEFAULT)
         settings->pin = wf_plan_default_pin(plan, &settings->pin_reason);
-    if (settings->pin_asked == WEFT_PIN_DEFAULT && settings->pin == WEFT_PIN_CORE && !alone) {
+    if (settings->pin_asked == WEFT_PIN_DEFAULT && settings->pin == WEFT_PIN_CORE && pool && !wf_pool_claim_cores(pool)) {
         settings->pin = WEFT_PIN_NODE;
         settings->pin_reason = "another pool of this process is pinned to the cores";
     }
@@ -147,7 +147,7 @@ weft_status wf_settings_resolve(const weft_pool_options *options, struct wf_sett
         weft_plan_destroy(made);
         return status;
     }
-    wf_settings_follow(settings, made, true);
+    wf_settings_follow(settings, made, NULL);
     *plan = made;
     return WEFT_OK;
 }

@@ -21,8 +21,8 @@ struct wf_settings {
 /* Check the options, read the environment, and make or retain the plan. On failure *plan is left alone. */
 weft_status wf_settings_resolve(const weft_pool_options *options, struct wf_settings *settings, weft_plan **plan);
 
-/* What DEFAULT means under another plan. alone: no other pool is pinned to its cores by default. */
-void wf_settings_follow(struct wf_settings *settings, const weft_plan *plan, bool alone);
+/* What DEFAULT means under a plan, for a pool that claims its cores where it means them (NULL: it is not made yet). */
+void wf_settings_follow(struct wf_settings *settings, const weft_plan *plan, weft_pool *pool);
 
 const char *wf_pin_name(weft_pin pin);
 

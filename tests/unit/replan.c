@@ -1,12 +1,14 @@
 /* Re-planning a running pool, as far as a machine with one node can show it: masks of all threads, options, statuses, reports. */
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "refuse.h"
 #include "weft.h"
 
 static weft_pool *make(weft_pool_options options) {
@@ -290,5 +292,68 @@ Test(replan, follows_all_threads_to_where_the_main_thread_was_bound_before) {
         cr_assert_eq(weft_pool_worker(pool, 0, &worker), WEFT_OK);
     }
     cr_assert(CPU_ISSET(worker.pu, &other), "%s", line_of(pool, "changes").reason);
+    cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
+}
+
+Test(replan, says_why_the_workers_are_bound_as_they_are_now) {
+    weft_pool *pool = make((weft_pool_options){WEFT_POOL_OPTIONS_INIT, .workers = 1});
+    weft_pool *pinned = make((weft_pool_options){WEFT_POOL_OPTIONS_INIT, .workers = 1, .pin = WEFT_PIN_CORE});
+    cpu_set_t all = own_mask(), one = lowest_of(&all);
+    if (CPU_COUNT(&all) < 2)
+        cr_skip_test("one CPU only");
+    cr_assert_str_eq(line_of(pool, "pin").got, "node", "fewer workers than cores");
+    bind_all_threads(&one);
+    cr_assert_eq(weft_pool_replan(pool), WEFT_OK);
+    cr_assert_str_eq(line_of(pool, "pin").got, "core", "as many as cores, and no other pool has them: %s",
+                     line_of(pool, "pin").reason);
+    cr_assert_eq(weft_pool_replan(pinned), WEFT_OK);
+    cr_assert(strstr(line_of(pinned, "workers").reason, "room for 1"), "%s", line_of(pinned, "workers").reason);
+    cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
+    cr_assert_eq(weft_pool_destroy(pinned), WEFT_OK);
+}
+
+Test(replan, tells_of_what_was_refused_while_it_followed) {
+    static const int memory[] = {SYS_mbind}, masks[] = {SYS_sched_setaffinity};
+    weft_pool *pool = make((weft_pool_options){WEFT_POOL_OPTIONS_INIT, .fixed = true, .pin = WEFT_PIN_CORE});
+    cpu_set_t all = own_mask(), one = lowest_of(&all);
+    if (strcmp(line_of(pool, "memory").got, "preferred policy and first touch") != 0 || !refuse_calls(memory, 1, EPERM))
+        cr_skip_test("no memory policies, or no filters of system calls, here");
+    cr_assert_eq(weft_pool_replan(pool), WEFT_OK);
+    cr_assert_str_eq(line_of(pool, "memory").got, "first touch", "nothing has changed but this");
+    cr_assert_str_eq(line_of(pool, "binding").got, "every worker");
+    bind_all_threads(CPU_COUNT(&all) > 1 ? &one : &all);
+    cr_assert(refuse_calls(masks, 1, EPERM));
+    cr_assert_eq(weft_pool_replan(pool), WEFT_OK);
+    bool left = CPU_COUNT(&all) > 1;
+    cr_assert_str_eq(line_of(pool, "binding").got, left ? "none" : "every worker");
+    cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
+}
+
+Test(replan, tells_of_a_worker_that_it_may_not_put_back) {
+    static const int masks[] = {SYS_sched_setaffinity};
+    weft_pool *pool = make((weft_pool_options){WEFT_POOL_OPTIONS_INIT, .pin = WEFT_PIN_CORE});
+    weft_worker worker;
+    cpu_set_t all = own_mask();
+    int go[2];
+    if (CPU_COUNT(&all) < 2)
+        cr_skip_test("one CPU only");
+    cr_assert_eq(weft_pool_worker(pool, 0, &worker), WEFT_OK);
+    cr_assert_eq(pipe(go), 0);
+    pid_t child = fork();
+    if (!child) {
+        char byte;
+        _exit(read(go[0], &byte, 1) == 1 && !sched_setaffinity(worker.thread, sizeof all, &all) ? 0 : 1);
+    }
+    if (!refuse_calls(masks, 1, EPERM))
+        cr_skip_test("no filters of system calls here");
+    cr_assert_eq(write(go[1], "", 1), 1);
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0, "the child, which is not refused, binds the worker");
+    for (int i = 0; i < 2000 && !strcmp(line_of(pool, "binding").got, "every worker"); i++)
+        usleep(10000);
+    cr_assert_str_eq(line_of(pool, "binding").got, "all but 1 workers");
+    cr_assert_eq(weft_pool_worker(pool, 0, &worker), WEFT_OK);
+    cr_assert(!worker.bound);
     cr_assert_eq(weft_pool_destroy(pool), WEFT_OK);
 }
