@@ -262,6 +262,7 @@ int main(void) {
     for (unsigned i = 0; i < USERS; i++)
         CHECK(!pthread_create(&users[i], NULL, use, NULL));
     change_masks(&all);
+    change_online(&all);
     change_cpuset(&all);
     change_quota(&all);
     change_online(&all);
