@@ -269,12 +269,7 @@ weft_status weft_pool_create(weft_pool **out, const weft_pool_options *options) 
         return status;
     }
     if (!settings.fixed && weft_plan_get_limits(pool->plan)->this_system)
-        pool->unwatched = wf_watch_add(pool);
-    if (pool->unwatched) {
-        wf_watch_lock();
-        wf_effective_fill(pool);
-        wf_watch_unlock();
-    }
+        wf_watch_add(pool);
     *out = pool;
     return WEFT_OK;
 }

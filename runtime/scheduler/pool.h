@@ -49,7 +49,7 @@ struct weft_pool {
     uint32_t process;                     /* I: forks before its creation, see wf_pool_check() */
     bool core_pinned;                     /* as settings: counts among the pools pinned to cores by default */
     struct wf_effective_lines *effective; /* I; its content L: the lock of watch.h */
-    weft_status unwatched;                /* I: why changes are not followed although they should be */
+    weft_status unwatched;                /* as settings: why changes are not followed although they should be */
 };
 
 /* WEFT_EFORK where the pool was made before a fork: its workers are the parent's. */

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "machine/allowance.h"
 #include "machine/plan_bounds.h"
+#include "scheduler/effective.h"
 #include "scheduler/replan.h"
 
 /* A change is followed well within a second; a look takes about 20 us when caches are warm. */
@@ -197,15 +198,16 @@ static weft_status start(void) {
     return WEFT_OK;
 }
 
-weft_status wf_watch_add(weft_pool *pool) {
+void wf_watch_add(weft_pool *pool) {
     pthread_mutex_lock(&lock);
-    weft_status status = current ? WEFT_OK : start();
-    if (!status) {
+    pool->unwatched = current ? WEFT_OK : start();
+    if (pool->unwatched) {
+        wf_effective_fill(pool);
+    } else {
         pool->replan->next = pools;
         pools = pool;
     }
     pthread_mutex_unlock(&lock);
-    return status;
 }
 
 void wf_watch_remove(weft_pool *pool) {

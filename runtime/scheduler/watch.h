@@ -7,8 +7,8 @@
 
 #include "scheduler/pool.h"
 
-/* Let a running pool follow. WEFT_EPERM, WEFT_ENOMEM: the thread was refused; nothing is followed then. */
-weft_status wf_watch_add(weft_pool *pool);
+/* Let a running pool follow. Where the thread is refused nothing is followed; the pool's `unwatched` and effective state tell. */
+void wf_watch_add(weft_pool *pool);
 
 /* The pool is to be destroyed. Waits for a re-planning that is under way. Any pool, also one that was not added. */
 void wf_watch_remove(weft_pool *pool);
