@@ -53,9 +53,12 @@ static bool holds(const struct wf_cpu_mask *mask, size_t cpu) {
 }
 
 bool wf_cpu_mask_equal(const struct wf_cpu_mask *a, const struct wf_cpu_mask *b) {
-    size_t cpus = (a->bytes > b->bytes ? a->bytes : b->bytes) * 8;
-    for (size_t cpu = 0; cpu < cpus; cpu++)
-        if (holds(a, cpu) != holds(b, cpu))
+    const struct wf_cpu_mask *longer = a->bytes > b->bytes ? a : b;
+    size_t common = longer == a ? b->bytes : a->bytes;
+    if (memcmp(a->set, b->set, common) != 0)
+        return false;
+    for (size_t cpu = common * 8; cpu < longer->bytes * 8; cpu++)
+        if (holds(longer, cpu))
             return false;
     return true;
 }

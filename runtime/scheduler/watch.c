@@ -22,7 +22,7 @@ struct watch {
     pthread_t thread;
     pthread_cond_t ending;
     bool end;                       /* L, as all below: the lock */
-    struct wf_allowance *allowance; /* NULL: not opened yet, or it cannot be */
+    struct wf_allowance *allowance; /* NULL: no look has succeeded yet */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -124,8 +124,10 @@ static void follow(weft_pool *pool, const struct wf_allowance *allowance, unsign
     wf_cpu_mask_release(&cpus);
 }
 
-/* L */
+/* L. The first look is what later ones are compared with; what changed before, each pool tells by its plan. */
 static void look(struct watch *watch) {
+    if (!watch->allowance && wf_allowance_open(&watch->allowance))
+        return;
     unsigned changed = wf_allowance_look(watch->allowance);
     if (changed & ~(unsigned)WF_CHANGED_QUOTA)
         wf_plan_refresh_machine();
@@ -138,18 +140,16 @@ static void *watch_main(void *argument) {
     struct timespec next;
     pthread_setname_np(pthread_self(), "weft:watch");
     pthread_mutex_lock(&lock);
-    bool opened = !wf_allowance_open(&watch->allowance);
     while (!watch->end) {
         clock_gettime(CLOCK_MONOTONIC, &next);
         next.tv_nsec += INTERVAL_NS;
         next.tv_sec += next.tv_nsec / 1000000000;
         next.tv_nsec %= 1000000000;
-        int result = opened ? pthread_cond_timedwait(&watch->ending, &lock, &next) : pthread_cond_wait(&watch->ending, &lock);
-        if (result == ETIMEDOUT && !watch->end)
+        if (pthread_cond_timedwait(&watch->ending, &lock, &next) == ETIMEDOUT && !watch->end)
             look(watch);
     }
     pthread_mutex_unlock(&lock);
-    if (opened)
+    if (watch->allowance)
         wf_allowance_close(watch->allowance);
     return NULL;
 }
