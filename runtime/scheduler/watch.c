@@ -13,8 +13,8 @@
 #include "machine/plan_bounds.h"
 #include "scheduler/replan.h"
 
-/* A change is followed well within a second; a look takes about 20 us when caches are warm. */
-#define INTERVAL_NS 500000000
+/* A change is followed within a second; a look after a nap takes about 100 us of CPU time, most of it for /proc/self/cgroup. */
+#define INTERVAL_NS 800000000
 
 /* One life of the thread. */
 struct watch {
@@ -110,8 +110,10 @@ static void follow(weft_pool *pool, const struct wf_allowance *allowance, unsign
     wf_cpu_mask_release(&cpus);
 }
 
-/* L */
+/* L: the first look opens the files, so that pools that live shortly cost none of that; it is tried again if it fails. */
 static void look(struct watch *watch) {
+    if (!watch->allowance && wf_allowance_open(&watch->allowance))
+        return;
     unsigned changed = wf_allowance_look(watch->allowance);
     if (changed & ~(unsigned)WF_CHANGED_QUOTA)
         wf_plan_refresh_machine();
@@ -124,18 +126,16 @@ static void *watch_main(void *argument) {
     struct timespec next;
     pthread_setname_np(pthread_self(), "weft:watch");
     pthread_mutex_lock(&lock);
-    bool opened = !wf_allowance_open(&watch->allowance);
     while (!watch->end) {
         clock_gettime(CLOCK_MONOTONIC, &next);
         next.tv_nsec += INTERVAL_NS;
         next.tv_sec += next.tv_nsec / 1000000000;
         next.tv_nsec %= 1000000000;
-        int result = opened ? pthread_cond_timedwait(&watch->ending, &lock, &next) : pthread_cond_wait(&watch->ending, &lock);
-        if (result == ETIMEDOUT && !watch->end)
+        if (pthread_cond_timedwait(&watch->ending, &lock, &next) == ETIMEDOUT && !watch->end)
             look(watch);
     }
     pthread_mutex_unlock(&lock);
-    if (opened)
+    if (watch->allowance)
         wf_allowance_close(watch->allowance);
     return NULL;
 }
