@@ -207,7 +207,7 @@ weft_status wf_replan(weft_pool *pool, const struct wf_cpu_mask *within, const c
     }
     if (weft_plan_get_limits(pool->plan)->this_system)
         move_all(pool);
-    wf_replan_restore(pool);
+    wf_replan_restore(pool, pool->worker_count);
     return WEFT_OK;
 }
 
@@ -224,9 +224,10 @@ bool wf_replan_is_current(const weft_pool *pool, const struct wf_cpu_mask *withi
     return equal;
 }
 
-void wf_replan_restore(weft_pool *pool) {
-    for (unsigned id = 0; id < pool->worker_count; id++) {
+void wf_replan_restore(weft_pool *pool, unsigned most) {
+    for (unsigned i = 0; i < most && i < pool->worker_count; i++) {
         struct wf_cpu_mask now;
+        unsigned id = pool->replan->restored++ % pool->worker_count;
         const struct wf_place *place = &pool->replan->places[id];
         if (!place->mask.set || wf_cpu_mask_of(pool->workers[id]->tid, &now))
             continue;

@@ -15,6 +15,7 @@
 
 /* A change is followed within a second; a look after a nap takes about 100 us of CPU time, most of it for /proc/self/cgroup. */
 #define INTERVAL_NS 800000000
+#define RESTORES 8u
 
 /* One life of the thread. */
 struct watch {
@@ -106,7 +107,7 @@ static void follow(weft_pool *pool, const struct wf_allowance *allowance, unsign
     if (changed || stale || replan->failed)
         wf_replan(pool, &cpus, what_changed(changed));
     else
-        wf_replan_restore(pool);
+        wf_replan_restore(pool, RESTORES);
     wf_cpu_mask_release(&cpus);
 }
 
