@@ -99,7 +99,7 @@ WEFT_API unsigned weft_pool_active(const weft_pool *pool);
  * to rest first ends its task and what its own queue holds; afterwards it runs only its own parts of static loops.
  *
  * Pools do this by themselves within a second when control groups (cpuset, CPU quota), the affinity mask of all threads
- * (`taskset -a`) or the CPUs online change, unless they are `fixed`; one thread per process, "weft:watch", looks twice a second. The
+ * (`taskset -a`) or the CPUs online change, unless they are `fixed`; one thread per process, "weft:watch", looks every 0.8 seconds. The
  * main thread's own mask is not followed: a program or an OpenMP runtime that binds its main thread means that thread. Call this
  * after changing it for the whole program; it counts as it does in weft_pool_create().
  *

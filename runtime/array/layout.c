@@ -10,6 +10,8 @@
  */
 #include "array/array.h"
 
+#include <stdlib.h>
+
 #include "base/status.h"
 #include "machine/binding.h"
 #include "scheduler/pool.h"
@@ -111,11 +113,24 @@ static weft_status bind_nodes(weft_array *array) {
     return all;
 }
 
+static weft_status bind_interleaved(weft_array *array) {
+    int *homes = calloc(array->node_count, sizeof *homes);
+    if (!homes)
+        return wf_fail(WEFT_ENOMEM, "no memory to list %u nodes", array->node_count);
+    for (unsigned k = 0; k < array->node_count; k++)
+        homes[k] = wf_array_home(array, k);
+    const struct wf_area *area = &array->areas[0];
+    weft_status status =
+        wf_bind_memory_interleaved(weft_pool_plan(array->pool), area->start, area->mapped, homes, array->node_count);
+    free(homes);
+    return status;
+}
+
 static weft_status bind_place(weft_array *array, bool strict) {
     struct wf_area *area = &array->areas[0];
     switch (array->options.place) {
     case WEFT_INTERLEAVED:
-        return wf_bind_memory_interleaved(weft_pool_plan(array->pool), area->start, area->mapped);
+        return bind_interleaved(array);
     case WEFT_ON_NODE:
         return bind_node(array, array->options.node, area, 0, area->bytes, strict);
     case WEFT_ON_MEMORY_NODE:

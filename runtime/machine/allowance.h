@@ -1,5 +1,5 @@
 /*
- * What this process may use now, looked at again and again: CPUs, memory nodes, CPU quota. Cheap enough to do twice a second.
+ * What this process may use now, looked at again and again: CPUs, memory nodes, CPU quota. Cheap enough to do every second.
  *
  * CPUs are those of a scout: a thread whose own mask allows every CPU, so that what the kernel lets it use is what the control
  * groups allow, of the CPUs that are online. `taskset -a`, which binds every thread of the process, binds the scout as well. A main

@@ -134,16 +134,16 @@ weft_status wf_move_memory(const weft_plan *plan, void *start, size_t bytes, int
     return bind_to(plan, start, bytes, os_node, HWLOC_MEMBIND_MIGRATE);
 }
 
-weft_status wf_bind_memory_interleaved(const weft_plan *plan, void *start, size_t bytes) {
+weft_status wf_bind_memory_interleaved(const weft_plan *plan, void *start, size_t bytes, const int *os_nodes, unsigned count) {
     weft_status status = refuse_foreign(plan);
     if (status)
         return status;
     hwloc_nodeset_t nodes = hwloc_bitmap_alloc();
     if (!nodes)
         return wf_fail(WEFT_ENOMEM, "no memory for a node set");
-    for (unsigned i = 0; i < plan->node_count; i++)
-        if (plan->nodes[i].memory_node >= 0)
-            hwloc_bitmap_set(nodes, (unsigned)plan->nodes[i].memory_node);
+    for (unsigned i = 0; i < count; i++)
+        if (os_nodes[i] >= 0)
+            hwloc_bitmap_set(nodes, (unsigned)os_nodes[i]);
     if (hwloc_bitmap_iszero(nodes))
         status = wf_fail(WEFT_ENOTSUP, "no node has memory that may be used and a name");
     else

@@ -36,7 +36,7 @@ weft_status wf_bind_memory(const weft_plan *plan, void *start, size_t bytes, int
 /* The same, preferred, for memory that may be touched already: its pages are moved there. */
 weft_status wf_move_memory(const weft_plan *plan, void *start, size_t bytes, int os_node);
 
-/* As wf_bind_memory(), pages in turn over the memory nodes of all nodes of the plan. */
-weft_status wf_bind_memory_interleaved(const weft_plan *plan, void *start, size_t bytes);
+/* As wf_bind_memory(), pages in turn over `count` OS nodes; those that the system does not name (below 0) are left out. */
+weft_status wf_bind_memory_interleaved(const weft_plan *plan, void *start, size_t bytes, const int *os_nodes, unsigned count);
 
 #endif

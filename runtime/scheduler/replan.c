@@ -214,7 +214,7 @@ weft_status wf_replan(weft_pool *pool, const struct wf_cpu_mask *within, const c
     }
     if (weft_plan_get_limits(pool->plan)->this_system)
         move_all(pool);
-    wf_replan_restore(pool);
+    wf_replan_restore(pool, pool->worker_count);
     wf_effective_fill(pool);
     return WEFT_OK;
 }
@@ -232,10 +232,11 @@ bool wf_replan_is_current(const weft_pool *pool, const struct wf_cpu_mask *withi
     return equal;
 }
 
-bool wf_replan_any_bound_to(const weft_pool *pool, const struct wf_cpu_mask *cpus) {
+bool wf_replan_any_bound_to(const weft_pool *pool, const struct wf_cpu_mask *cpus, unsigned most) {
     bool found = false;
-    for (unsigned id = 0; !found && id < pool->worker_count; id++) {
+    for (unsigned i = 0; !found && i < most && i < pool->worker_count; i++) {
         struct wf_cpu_mask now;
+        unsigned id = (pool->replan->restored + i) % pool->worker_count;
         if (wf_cpu_mask_of(pool->workers[id]->tid, &now))
             continue;
         found = wf_cpu_mask_equal(&now, cpus);
@@ -244,10 +245,11 @@ bool wf_replan_any_bound_to(const weft_pool *pool, const struct wf_cpu_mask *cpu
     return found;
 }
 
-void wf_replan_restore(weft_pool *pool) {
+void wf_replan_restore(weft_pool *pool, unsigned most) {
     bool news = false;
-    for (unsigned id = 0; id < pool->worker_count; id++) {
+    for (unsigned i = 0; i < most && i < pool->worker_count; i++) {
         struct wf_cpu_mask now;
+        unsigned id = pool->replan->restored++ % pool->worker_count;
         const struct wf_place *place = &pool->replan->places[id];
         int refusal = place->refusal;
         if (!place->mask.set || wf_cpu_mask_of(pool->workers[id]->tid, &now))

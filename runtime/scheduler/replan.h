@@ -31,6 +31,7 @@ struct wf_replan {
     struct wf_cpu_mask within;  /* the process's mask where it is narrower than the control groups allow; no set: it is not */
     uint64_t count;             /* changes that were followed */
     char last[256];             /* what the last one was, or why it could not be followed */
+    unsigned restored;          /* the worker that wf_replan_restore() begins with */
     bool fresh;                 /* not compared with the allowance since the pool was made */
     bool failed;                /* to be tried again */
     weft_pool *next;            /* in the watch's list */
@@ -48,10 +49,13 @@ weft_status wf_replan(weft_pool *pool, const struct wf_cpu_mask *within, const c
 /* Whether the current plan is what a new one inside `within` would be, as far as CPUs and quota go. */
 bool wf_replan_is_current(const weft_pool *pool, const struct wf_cpu_mask *within, double quota_cpus);
 
-/* Whether any worker is bound to just these CPUs now, by whomever. */
-bool wf_replan_any_bound_to(const weft_pool *pool, const struct wf_cpu_mask *cpus);
+/* Whether one of the `most` workers that wf_replan_restore() looks at next is bound to just these CPUs now, by whomever. */
+bool wf_replan_any_bound_to(const weft_pool *pool, const struct wf_cpu_mask *cpus, unsigned most);
 
-/* Bind the workers again that somebody else has bound elsewhere: the kernel does when a CPU goes, or a control group changes. */
-void wf_replan_restore(weft_pool *pool);
+/*
+ * Bind the workers again that somebody else has bound elsewhere: the kernel does when a CPU goes, or a control group changes. At
+ * most `most` are looked at, another lot each time.
+ */
+void wf_replan_restore(weft_pool *pool, unsigned most);
 
 #endif

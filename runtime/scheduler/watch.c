@@ -14,8 +14,9 @@
 #include "scheduler/effective.h"
 #include "scheduler/replan.h"
 
-/* A change is followed well within a second; a look takes about 20 us when caches are warm. */
-#define INTERVAL_NS 500000000
+/* A change is followed within a second; a look after a nap takes about 100 us of CPU time, most of it for /proc/self/cgroup. */
+#define INTERVAL_NS 800000000
+#define RESTORES 8u
 
 /* One life of the thread. */
 struct watch {
@@ -99,7 +100,8 @@ static bool look_at_process(weft_pool *pool, const struct wf_allowance *allowanc
     const struct wf_cpu_mask *now = wf_allowance_process(allowance), *cpus = wf_allowance_cpus(allowance);
     bool together = changed & WF_CHANGED_CPUS, moved = !wf_cpu_mask_equal(now, &replan->process);
     bool same = wf_cpu_mask_equal(now, cpus);
-    bool adopt = (together && moved && !replan->alone) || (same && replan->within.set && wf_replan_any_bound_to(pool, cpus));
+    bool adopt =
+        (together && moved && !replan->alone) || (same && replan->within.set && wf_replan_any_bound_to(pool, cpus, RESTORES));
     if (adopt)
         adopt_process_mask(pool, now, allowance);
     if (adopt || moved)
@@ -120,11 +122,11 @@ static void follow(weft_pool *pool, const struct wf_allowance *allowance, unsign
     if (changed || stale || replan->failed)
         wf_replan(pool, &cpus, what_changed(changed, replan->failed));
     else
-        wf_replan_restore(pool);
+        wf_replan_restore(pool, RESTORES);
     wf_cpu_mask_release(&cpus);
 }
 
-/* L. The first look is what later ones are compared with; what changed before, each pool tells by its plan. */
+/* L: the first look opens the files, so that pools that live shortly cost none of that; it is tried again if it fails. */
 static void look(struct watch *watch) {
     if (!watch->allowance && wf_allowance_open(&watch->allowance))
         return;

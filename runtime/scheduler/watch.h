@@ -1,5 +1,5 @@
 /*
- * One thread per process that looks twice a second at what the process may use, and lets the pools follow. It starts with the first
+ * One thread per process that looks every 0.8 seconds at what the process may use, and lets the pools follow. It starts with the first
  * pool that follows and ends with the last.
  */
 #ifndef WF_SCHEDULER_WATCH_H

@@ -188,6 +188,51 @@ static void change_masks(const cpu_set_t *all) {
     expect_cores("asked to look again", all);
 }
 
+#define ITEMS (64 * 1024)
+
+static void expect_array(weft_array *array, int node, const char *what) {
+    weft_placement placement;
+    weft_loop_report report;
+    weft_for_options fixed = {WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_STATIC, .report = &report};
+    struct pages pages = pages_ask(weft_array_data(array), ITEMS * sizeof(double), NULL);
+    OK(weft_array_placement(array, &placement, NULL, 0));
+    OK(weft_for_array(array, body, NULL, &fixed));
+    asked += ITEMS; /* before anybody else counts */
+    printf("%-44s %zu of %zu pages on node %d, by weft %zu; %.1f %% of a loop local\n", what, pages.on[node], pages.count, node,
+           placement.pages_expected, percent(report.iterations_local, ITEMS));
+    CHECK(pages.on[node] == pages.count && placement.pages_expected == pages.count && report.iterations_local == ITEMS);
+}
+
+/* A pool that was made for one node moves to another one: so does what is made later, and what is asked to. */
+static void move_a_pool(const cpu_set_t *all) {
+    weft_array *old, *new;
+    cpu_set_t first = cpus_of_node(0), second = cpus_of_node(1);
+    bind_process(&first);
+    pool = start_pool();
+    CHECK(weft_pool_nodes(pool) == 1 && weft_pool_workers(pool) == cores_in(&first));
+    OK(weft_array_create(&old, pool, ITEMS, sizeof(double), NULL));
+    expect_array(old, 0, "an array of a pool on one node");
+    bind_process(&second);
+    double begin = now_s();
+    const char *what;
+    while (!is_followed(&second, cores_in(&second), true, &what)) {
+        if (now_s() - begin > FOLLOW_S)
+            FAIL("a pool was not moved: %s", what);
+        usleep(10000);
+    }
+    expect_memory("a pool moved to another node");
+    OK(weft_array_create(&new, pool, ITEMS, sizeof(double), NULL));
+    expect_array(new, 1, "an array made afterwards");
+    weft_migration migration;
+    OK(weft_array_migrate(old, &migration));
+    CHECK(migration.moved == migration.pages);
+    expect_array(old, 1, "an older array, migrated");
+    weft_array_destroy(old);
+    weft_array_destroy(new);
+    OK(weft_pool_destroy(pool));
+    bind_process(all);
+}
+
 static void list_cpus(const cpu_set_t *cpus, char *text, size_t room) {
     size_t length = 0;
     for (unsigned cpu = 0; cpu < machine.cpus; cpu++)
@@ -258,6 +303,7 @@ int main(void) {
     pthread_t users[USERS];
     machine = machine_read();
     cpu_set_t all = cpus_of_node(NO_NODE);
+    move_a_pool(&all);
     pool = start_pool();
     for (unsigned i = 0; i < USERS; i++)
         CHECK(!pthread_create(&users[i], NULL, use, NULL));

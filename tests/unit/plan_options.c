@@ -216,7 +216,7 @@ Test(binding, a_foreign_topology_binds_nothing) {
     cr_assert(reason && *reason);
     cr_assert_eq(wf_plan_current_node(plan), -1);
     cr_assert_eq(wf_bind_memory(plan, NULL, 0, 0, false), WEFT_ENOTSUP);
-    cr_assert_eq(wf_bind_memory_interleaved(plan, NULL, 0), WEFT_ENOTSUP);
+    cr_assert_eq(wf_bind_memory_interleaved(plan, NULL, 0, &(int){0}, 1), WEFT_ENOTSUP);
     weft_plan_destroy(plan);
 }
 
