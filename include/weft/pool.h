@@ -110,7 +110,8 @@ WEFT_API unsigned weft_pool_active(const weft_pool *pool);
  * them where they belong now. A task must not change its thread's affinity: it is put back.
  *
  * @return WEFT_OK, also when nothing has changed; WEFT_EINVAL: NULL; WEFT_ENOTSUP: a foreign topology; WEFT_ENOMEM, WEFT_ETOPOLOGY,
- *         or WEFT_EINVAL: there is no new plan (the nodes asked for have no CPU left) and everything stays as it was; WEFT_EFORK.
+ *         or WEFT_EINVAL: there is no new plan (the nodes asked for have no CPU left) and everything stays as it was; WEFT_EPERM: no
+ *         file descriptors to read what may be used; WEFT_EFORK.
  *
  * Threads: any. Blocks: while it reads the topology, milliseconds.
  */
