@@ -23,9 +23,9 @@ struct wf_allowance {
     unsigned long memory[MAX_NODES / 8 / sizeof(unsigned long)];
     struct wf_quota quota;
     struct wf_quota_places places;
-    int group_file;  /* /proc/self/cgroup, -1: none */
-    uint64_t groups; /* its digest, for which the places were found */
-    bool lost;       /* the places could not all be read: find them again */
+    struct wf_held_file group_file; /* /proc/self/cgroup */
+    uint64_t groups;                /* its digest, for which the places were found */
+    bool lost;                      /* the places could not all be read: find them again */
     unsigned looks;
 };
 
@@ -50,11 +50,11 @@ static bool memory_changed(struct wf_allowance *allowance) {
 }
 
 /* FNV-1a over the names of the process's control groups. */
-static uint64_t digest_groups(int file) {
+static uint64_t digest_groups(const struct wf_held_file *file) {
     unsigned char text[4096];
     uint64_t digest = UINT64_C(0xcbf29ce484222325);
     off_t offset = 0;
-    for (ssize_t count; file >= 0 && (count = pread(file, text, sizeof text, offset)) > 0; offset += count)
+    for (ssize_t count; (count = wf_held_read(file, text, sizeof text, offset)) > 0; offset += count)
         for (ssize_t i = 0; i < count; i++)
             digest = (digest ^ text[i]) * UINT64_C(0x100000001b3);
     return digest;
@@ -62,7 +62,7 @@ static uint64_t digest_groups(int file) {
 
 /* The files are looked for anew when the process is in another group, and now and then: controllers come and go. */
 static bool quota_changed(struct wf_allowance *allowance) {
-    uint64_t groups = digest_groups(allowance->group_file);
+    uint64_t groups = digest_groups(&allowance->group_file);
     double before = allowance->quota.cpus;
     if (allowance->lost || groups != allowance->groups || allowance->looks++ % FIND_EVERY == 0)
         allowance->lost = wf_quota_find(&allowance->places, &allowance->quota) != WEFT_OK;
@@ -85,7 +85,7 @@ weft_status wf_allowance_open(struct wf_allowance **out) {
     struct wf_allowance *allowance = calloc(1, sizeof *allowance);
     if (!allowance)
         return wf_fail(WEFT_ENOMEM, "no memory to watch what the process may use");
-    allowance->group_file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+    allowance->group_file = wf_held_open("/proc/self/cgroup");
     allowance->scout = (pid_t)syscall(SYS_gettid);
     weft_status status = wf_cpu_mask_of_process(&allowance->process);
     if (!status)
@@ -104,8 +104,7 @@ void wf_allowance_close(struct wf_allowance *allowance) {
     wf_cpu_mask_release(&allowance->cpus);
     wf_cpu_mask_release(&allowance->process);
     wf_quota_places_release(&allowance->places);
-    if (allowance->group_file >= 0)
-        close(allowance->group_file);
+    wf_held_close(&allowance->group_file);
     free(allowance);
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
@@ -109,9 +110,33 @@ static void unescape(char *text) {
 /* The files of a group's directory in which its quota stands; version 2 has one. */
 static const char *const quota_files[2][2] = {{"cpu.cfs_quota_us", "cpu.cfs_period_us"}, {"cpu.max", NULL}};
 
+struct wf_held_file wf_held_open(const char *path) {
+    struct stat info;
+    struct wf_held_file file = {.descriptor = open(path, O_RDONLY | O_CLOEXEC)};
+    if (file.descriptor >= 0 && !fstat(file.descriptor, &info)) {
+        file.device = info.st_dev;
+        file.inode = info.st_ino;
+    }
+    return file;
+}
+
+static bool is_ours(const struct wf_held_file *file) {
+    struct stat info;
+    return file->descriptor >= 0 && !fstat(file->descriptor, &info) && info.st_dev == file->device && info.st_ino == file->inode;
+}
+
+ssize_t wf_held_read(const struct wf_held_file *file, void *bytes, size_t room, off_t offset) {
+    return is_ours(file) ? pread(file->descriptor, bytes, room, offset) : -1;
+}
+
+void wf_held_close(const struct wf_held_file *file) {
+    if (is_ours(file))
+        close(file->descriptor);
+}
+
 /* A file's whole text, from its beginning: these few bytes are made anew by each read. */
-static bool read_text(int file, char *text, size_t room) {
-    ssize_t length = file < 0 ? -1 : pread(file, text, room - 1, 0);
+static bool read_text(const struct wf_held_file *file, char *text, size_t room) {
+    ssize_t length = wf_held_read(file, text, room - 1, 0);
     if (length <= 0)
         return false;
     text[length] = 0;
@@ -125,19 +150,19 @@ static bool to_cpus(double us, double period_us, double *cpus) {
 }
 
 /* "quota period" or "max period" in microseconds; false: no limit, or nothing that a kernel writes. */
-static bool quota_v2(const int *files, double *cpus) {
+static bool quota_v2(const struct wf_held_file *files, double *cpus) {
     char text[64], quota[32], *end;
     double period;
-    if (!read_text(files[0], text, sizeof text) || sscanf(text, "%31s %lf", quota, &period) != 2)
+    if (!read_text(&files[0], text, sizeof text) || sscanf(text, "%31s %lf", quota, &period) != 2)
         return false;
     double us = strtod(quota, &end);
     return !*end && to_cpus(us, period, cpus);
 }
 
-static bool quota_v1(const int *files, double *cpus) {
+static bool quota_v1(const struct wf_held_file *files, double *cpus) {
     char quota[64], period[64];
     double us, period_us;
-    if (!read_text(files[0], quota, sizeof quota) || !read_text(files[1], period, sizeof period) ||
+    if (!read_text(&files[0], quota, sizeof quota) || !read_text(&files[1], period, sizeof period) ||
         sscanf(quota, "%lf", &us) != 1 || sscanf(period, "%lf", &period_us) != 1)
         return false;
     return to_cpus(us, period_us, cpus); /* -1: no limit */
@@ -146,20 +171,20 @@ static bool quota_v1(const int *files, double *cpus) {
 /* A group's directory with its files open. */
 struct wf_quota_place {
     enum version version;
-    int files[2];     /* -1: none */
+    struct wf_held_file files[2];
     char *quota_path; /* of the first */
 };
 
 static bool open_place(struct wf_quota_place *place, struct search *search, enum version version, const char *directory) {
-    *place = (struct wf_quota_place){.version = version, .files = {-1, -1}};
+    *place = (struct wf_quota_place){.version = version, .files = {{.descriptor = -1}, {.descriptor = -1}}};
     for (unsigned i = 0; i < 2 && quota_files[version][i]; i++) {
         char *path = NULL;
         if (asprintf(&path, "%s%s/%s", search->root, directory, quota_files[version][i]) < 0) {
             search->error = ENOMEM;
             return i > 0;
         }
-        place->files[i] = open(path, O_RDONLY | O_CLOEXEC);
-        if (place->files[i] < 0 && lacks(errno))
+        place->files[i] = wf_held_open(path);
+        if (place->files[i].descriptor < 0 && lacks(errno))
             search->error = errno;
         if (i)
             free(path);
@@ -171,8 +196,7 @@ static bool open_place(struct wf_quota_place *place, struct search *search, enum
 
 static void close_place(struct wf_quota_place *place) {
     for (unsigned i = 0; i < 2; i++)
-        if (place->files[i] >= 0)
-            close(place->files[i]);
+        wf_held_close(&place->files[i]);
     free(place->quota_path);
 }
 
@@ -189,7 +213,7 @@ static void consider(struct wf_quota *quota, const struct wf_quota_place *place)
 
 /* True: the places have it now. */
 static bool keep_place(struct wf_quota_places *places, const struct wf_quota_place *place) {
-    if (!places || place->files[0] < 0)
+    if (!places || place->files[0].descriptor < 0)
         return false;
     struct wf_quota_place *grown = realloc(places->list, (places->count + 1) * sizeof *grown);
     if (!grown)

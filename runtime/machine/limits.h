@@ -7,6 +7,7 @@
 
 #include <hwloc.h>
 #include <limits.h>
+#include <sys/types.h>
 
 #include "machine/cpu_mask.h"
 #include "weft/status.h"
@@ -25,6 +26,17 @@ struct wf_quota {
  * no memory or descriptors to read what may be there.
  */
 weft_status wf_quota_read(const char *root, struct wf_quota *quota);
+
+/* A file held open. It is known again: a program may have closed its descriptor, as it were its own, and opened another there. */
+struct wf_held_file {
+    int descriptor; /* -1: none */
+    dev_t device;
+    ino_t inode;
+};
+
+struct wf_held_file wf_held_open(const char *path);
+ssize_t wf_held_read(const struct wf_held_file *file, void *bytes, size_t room, off_t offset); /* as pread(2) */
+void wf_held_close(const struct wf_held_file *file);
 
 /* Files of control groups in which a quota may stand, found once, held open, and read often. */
 struct wf_quota_places {

@@ -315,11 +315,8 @@ weft_status wf_plan_create_bounded(weft_plan **plan, const weft_plan_options *op
     return status ? status : create(plan, &known, workers_who, bounds);
 }
 
-void wf_plan_refresh_machine(void) {
-    struct wf_detail before;
-    wf_detail_keep(&before);
-    wf_topology_refresh();
-    wf_detail_restore(&before);
+weft_status wf_plan_refresh_machine(void) {
+    return wf_topology_refresh();
 }
 
 const weft_plan_options *wf_plan_options(const weft_plan *plan) {

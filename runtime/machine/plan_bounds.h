@@ -18,8 +18,9 @@ struct wf_plan_bounds {
 /* As weft_plan_create(). */
 weft_status wf_plan_create_bounded(weft_plan **plan, const weft_plan_options *options, const struct wf_plan_bounds *bounds);
 
-/* Look at this machine again for the plans that are made from now on; if that fails, they are made as before. */
-void wf_plan_refresh_machine(void);
+/* Look at this machine again for the plans that are made from now on. On failure they are made as before, and the detail text says
+ * why. */
+weft_status wf_plan_refresh_machine(void);
 
 /* The options a plan was made with, after the environment was asked. Lives as long as the plan. */
 const weft_plan_options *wf_plan_options(const weft_plan *plan);

@@ -23,6 +23,7 @@ struct watch {
     pthread_t thread;
     pthread_cond_t ending;
     bool end;                       /* L, as all below: the lock */
+    bool stale;                     /* the machine changed and could not be looked at again */
     struct wf_allowance *allowance; /* NULL: no look has succeeded yet */
 };
 
@@ -66,7 +67,10 @@ static weft_status cpus_for(const weft_pool *pool, const struct wf_allowance *al
     weft_status status = wf_cpu_mask_copy(cpus, wf_allowance_cpus(allowance));
     if (!status && pool->replan->within.set)
         wf_cpu_mask_narrow(cpus, &pool->replan->within);
-    return status;
+    if (status || CPU_COUNT_S(cpus->bytes, cpus->set))
+        return status;
+    wf_cpu_mask_release(cpus); /* nothing is left of the process's own: the kernel lets its threads run anywhere then */
+    return wf_cpu_mask_copy(cpus, wf_allowance_cpus(allowance));
 }
 
 /* L: the process's mask as it is now narrows the pool, unless it is all that the control groups allow. */
@@ -131,8 +135,10 @@ static void look(struct watch *watch) {
     if (!watch->allowance && wf_allowance_open(&watch->allowance))
         return;
     unsigned changed = wf_allowance_look(watch->allowance);
+    if (watch->stale)
+        changed |= WF_CHANGED_MEMORY;
     if (changed & ~(unsigned)WF_CHANGED_QUOTA)
-        wf_plan_refresh_machine();
+        watch->stale = wf_plan_refresh_machine() != WEFT_OK;
     for (weft_pool *pool = pools; pool; pool = pool->replan->next)
         follow(pool, watch->allowance, changed);
 }
@@ -242,7 +248,10 @@ weft_status weft_pool_replan(weft_pool *pool) {
     if (!weft_plan_get_limits(pool->plan)->this_system)
         return wf_fail(WEFT_ENOTSUP, "the pool's topology is not this machine's: its workers are bound to nothing");
     pthread_mutex_lock(&lock);
-    wf_plan_refresh_machine();
+    if ((status = wf_plan_refresh_machine())) {
+        pthread_mutex_unlock(&lock);
+        return status;
+    }
     struct wf_cpu_mask process = {0};
     if (!(status = wf_cpu_mask_of_process(&process))) {
         adopt_process_mask(pool, &process, current ? current->allowance : NULL);
