@@ -232,7 +232,7 @@ static bool takes_levels(const char *text) {
     }
     *to = 0;
     for (const char *at = levels; takes && *at; at += *at != 0) {
-        takes = strncasecmp(at, "node", 4) && strncasecmp(at, "numa", 4);
+        takes = strncasecmp(at, "no", 2) && strncasecmp(at, "nu", 2); /* hwloc takes these for NUMA nodes */
         at += strcspn(at, " \n)0123456789");
     }
     hwloc_topology_t trial;

@@ -106,6 +106,8 @@ static void try_pool(struct given *given) {
     put_pointer(given, offsetof(weft_pool_options, nodes), NULL);
     put_bool(given, offsetof(weft_pool_options, smt));
     put_bool(given, offsetof(weft_pool_options, strict));
+    put_bool(given, offsetof(weft_pool_options, fixed));
+    put_bool(given, offsetof(weft_pool_options, grow));
     memcpy(&asked, given->bytes + offsetof(weft_pool_options, spin_us), sizeof asked);
     if (asked <= 1000000)
         put(given, offsetof(weft_pool_options, spin_us), &spin, sizeof spin);
