@@ -108,41 +108,25 @@ static void caller(void) {
 }
 
 /* The worker of the only part, or of a static one, is told to rest, or rests. */
-static void end_if_last(void) {
-    if (wf_fetch_add(&ended, 1, WF_RELAXED) == 1)
-        world_end();
-}
-
 static void one_part(void) {
     loop(0, 1, WEFT_SCHEDULE_STEAL);
-    end_if_last();
+    world_end_if_last();
 }
 
 static void one_part_again(void) {
     loop(0, 1, WEFT_SCHEDULE_STEAL);
     loop(1, 1, WEFT_SCHEDULE_STEAL);
-    end_if_last();
+    world_end_if_last();
 }
 
 static void static_parts(void) {
     loop(0, 2, WEFT_SCHEDULE_STATIC);
-    end_if_last();
-}
-
-static void retire_first(void) {
-    wf_pool_retire(&world_pool, 0);
-    end_if_last();
-}
-
-static void swap_workers(void) {
-    wf_pool_rouse(&world_pool, 1);
-    wf_pool_retire(&world_pool, 0);
-    end_if_last();
+    world_end_if_last();
 }
 
 static void set_up_swap(void) {
     set_up();
-    world_pool.resting[0] = 2;
+    world_rest_second();
 }
 
 /* A loop from outside has begun when the pool is destroyed; afterwards the caller touches nothing of it. */
@@ -175,10 +159,10 @@ static const struct explore_case cases[] = {
     {.name = "loop/static", .set_up = set_up, .threads = {world_work, world_work, submit_static}},
     {.name = "loop/waiting_owner", .set_up = set_up, .threads = {world_work, world_work, submit_spawning}},
     {.name = "loop/two_callers", .set_up = set_up, .threads = {world_work, world_work, caller, caller}},
-    {.name = "loop/retire", .set_up = set_up, .threads = {world_work, world_work, one_part, retire_first}},
-    {.name = "loop/retire_again", .set_up = set_up, .threads = {world_work, world_work, one_part_again, retire_first}},
-    {.name = "loop/retire_static", .set_up = set_up, .threads = {world_work, world_work, static_parts, retire_first}},
-    {.name = "loop/swap_static", .set_up = set_up_swap, .threads = {world_work, world_work, static_parts, swap_workers}},
+    {.name = "loop/retire", .set_up = set_up, .threads = {world_work, world_work, one_part, world_retire_first}},
+    {.name = "loop/retire_again", .set_up = set_up, .threads = {world_work, world_work, one_part_again, world_retire_first}},
+    {.name = "loop/retire_static", .set_up = set_up, .threads = {world_work, world_work, static_parts, world_retire_first}},
+    {.name = "loop/swap_static", .set_up = set_up_swap, .threads = {world_work, world_work, static_parts, world_swap}},
     {.name = "loop/destroy", .set_up = set_up_one, .threads = {world_work, telling_caller, destroyer}},
 };
 

@@ -132,37 +132,21 @@ static void submit_late(void) {
 }
 
 /* One worker is told to rest while tasks come. */
-static void end_if_last(void) {
-    if (wf_fetch_add(&submitted, 1, WF_RELAXED) == 1)
-        world_end();
-}
-
 static void submit_two_of_two(void) {
     submit(count_task, &ran[0]);
     submit(count_task, &ran[1]);
-    end_if_last();
+    world_end_if_last();
 }
 
 static void submit_submitting_of_two(void) {
     submit(leaving_task, &ran[0]);
     wait_until_met(); /* before the pool takes no more */
-    end_if_last();
-}
-
-static void retire_first(void) {
-    wf_pool_retire(&world_pool, 0);
-    end_if_last();
-}
-
-static void swap_workers(void) {
-    wf_pool_rouse(&world_pool, 1);
-    wf_pool_retire(&world_pool, 0);
-    end_if_last();
+    world_end_if_last();
 }
 
 static void set_up_swap(void) {
     set_up(2);
-    world_pool.resting[0] = 2;
+    world_rest_second();
 }
 
 static void check_one(void) {
@@ -191,15 +175,15 @@ static const struct explore_case cases[] = {
      .check = check_two},
     {.name = "park/retire",
      .set_up = set_up_two,
-     .threads = {world_work, world_work, submit_two_of_two, retire_first},
+     .threads = {world_work, world_work, submit_two_of_two, world_retire_first},
      .check = check_two},
     {.name = "park/retire_busy",
      .set_up = set_up_two,
-     .threads = {world_work, world_work, submit_submitting_of_two, retire_first},
+     .threads = {world_work, world_work, submit_submitting_of_two, world_retire_first},
      .check = check_two},
     {.name = "park/swap",
      .set_up = set_up_swap,
-     .threads = {world_work, world_work, submit_two_of_two, swap_workers},
+     .threads = {world_work, world_work, submit_two_of_two, world_swap},
      .check = check_two},
     {.name = "park/meet_among_three",
      .set_up = set_up_three,

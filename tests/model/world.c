@@ -18,6 +18,7 @@ static struct wf_slot slots[WORLD_WORKERS][SLOTS];
 static pthread_t thread_numbers[WORLD_WORKERS];
 static uint8_t classes[WORLD_WORKERS][WORLD_WORKERS];
 static _Alignas(WF_LINE) unsigned char records[WORLD_WORKERS + WORLD_NODES][RECORDS * RECORD_BYTES];
+static wf_atomic_u32 enders;
 static weft_plan *plans[WORLD_WORKERS + 1], *plan_apart;
 
 static void make_plan(weft_plan **plan, const weft_plan_options *options) {
@@ -63,6 +64,7 @@ static void make_worker(unsigned id) {
 static void set_up(weft_plan *plan) {
     memset(&world_pool, 0, sizeof world_pool);
     memset(homes, 0, sizeof homes);
+    enders = 0;
     world_pool.plan = plan;
     world_pool.settings.deque_slots = SLOTS;
     weft_plan_workers(plan, &world_pool.worker_count);
@@ -95,6 +97,26 @@ void world_work(void) {
 void world_end(void) {
     EXPLORE_CHECK(!weft_pool_close(&world_pool));
     end_workers(&world_pool);
+}
+
+void world_end_if_last(void) {
+    if (wf_fetch_add(&enders, 1, WF_RELAXED) == 1)
+        world_end();
+}
+
+void world_retire_first(void) {
+    wf_pool_retire(&world_pool, 0);
+    world_end_if_last();
+}
+
+void world_swap(void) {
+    wf_pool_rouse(&world_pool, 1);
+    wf_pool_retire(&world_pool, 0);
+    world_end_if_last();
+}
+
+void world_rest_second(void) {
+    world_pool.resting[0] = 2;
 }
 
 void world_destroy(void) {

@@ -33,4 +33,14 @@ void world_end(void);
 /* The same, and the memory that outside threads know of is gone. */
 void world_destroy(void);
 
+/* world_end() by the second of two threads outside the pool that come here. */
+void world_end_if_last(void);
+
+/* Threads outside the pool that tell workers to rest, and are one of these two: 0 rests; 1, which rests, works in place of 0. */
+void world_retire_first(void);
+void world_swap(void);
+
+/* Worker 1 rests from the beginning. */
+void world_rest_second(void);
+
 #endif
