@@ -214,16 +214,6 @@ static size_t data_space(void) {
     return kib * 1024;
 }
 
-static unsigned count_threads(void) {
-    unsigned count = 0;
-    DIR *directory = opendir("/proc/self/task");
-    for (struct dirent *entry; directory && (entry = readdir(directory));)
-        count += entry->d_name[0] != '.';
-    if (directory)
-        closedir(directory);
-    return count;
-}
-
 /* The stack grows into the limit too, and a fault there is no call that could fail: let it have grown before. */
 static __attribute__((noinline)) void grow_stack(void) {
     volatile char stack[512 << 10];
@@ -271,12 +261,12 @@ static void run_limited(int resource, rlim_t soft, size_t most_space) {
     use_everything();
     set_soft(resource, before.rlim_cur);
     free_eaten(eaten);
-    CHECK(count_threads() == 1);
+    CHECK(stress_count_threads() == 1);
     struct report limited = *report;
     use_everything();
     CHECK(report->failures == limited.failures); /* none more without the limit */
     *report = limited;
-    CHECK(count_threads() == 1);
+    CHECK(stress_count_threads() == 1);
     size_t space = address_space();
     if (most_space) {
         CHECK(space <= most_space + ((size_t)1 << 20));

@@ -211,15 +211,6 @@ static void print_table(void) {
                rows[i].status ? weft_status_name(rows[i].status) : "does without", rows[i].times);
 }
 
-static unsigned count_threads(void) {
-    unsigned count = 0;
-    DIR *directory = opendir("/proc/self/task");
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count - 2;
-}
-
 /* Statuses that say what the failed call said. */
 static bool is_due(weft_status status, const char *call) {
     switch (status) {
@@ -274,7 +265,7 @@ int main(int argc, char **argv) {
     for (int pass = 0; pass < PASSES; pass++) { /* the first fills caches of the C library and the topology */
         for (size_t s = 0; s < count; s++)
             exhaust(s, pass == 0);
-        CHECK(count_threads() == threads);
+        CHECK(stress_count_threads() == threads);
         struct mallinfo2 heap = mallinfo2();
         size_t now = heap.uordblks + heap.hblkhd;
         printf("pass %d: %zu bytes of heap in use\n", pass, now);

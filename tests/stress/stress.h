@@ -5,6 +5,7 @@
 #ifndef WEFT_TESTS_STRESS_H
 #define WEFT_TESTS_STRESS_H
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -47,6 +48,17 @@ static inline uint64_t stress_scale(uint64_t count) {
 #endif
     uint64_t scaled = count * percent / 100;
     return scaled ? scaled : 1;
+}
+
+/* Threads of this process, by /proc. */
+static inline unsigned stress_count_threads(void) {
+    unsigned count = 0;
+    DIR *directory = opendir("/proc/self/task");
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        count += entry->d_name[0] != '.';
+    if (directory)
+        closedir(directory);
+    return count;
 }
 
 #endif

@@ -35,16 +35,6 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     return real(thread, attributes, run, arg);
 }
 
-static unsigned count_threads(void) {
-    unsigned count = 0;
-    DIR *directory = opendir("/proc/self/task");
-    for (struct dirent *entry; directory && (entry = readdir(directory));)
-        count += entry->d_name[0] != '.';
-    if (directory)
-        closedir(directory);
-    return count;
-}
-
 /* Address space of the process, kB. */
 static long address_space(void) {
     FILE *file = fopen("/proc/self/statm", "r");
@@ -65,7 +55,7 @@ struct state {
 };
 
 static struct state state_now(void) {
-    return (struct state){count_threads(), address_space()};
+    return (struct state){stress_count_threads(), address_space()};
 }
 
 static void expect_nothing_left(const struct state *before) {
