@@ -56,6 +56,30 @@ WEFT_API weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, co
  */
 WEFT_API weft_status weft_spawn(weft_task_fn fn, void *arg);
 
+/** For weft_spawn_at(): the home of the running task. */
+#define WEFT_NODE_HOME UINT32_MAX
+
+/**
+ * Spawn a child of the running task that had better run on a given node, where its data lie. Idle workers of that node take it, and
+ * if the node is busy, idle workers elsewhere, nearest first; the latest is the spawner itself, in weft_sync(). It runs only once
+ * there is nobody idle on the node, or the pool's spin budget (weft_pool_options.spin_us) is over: without a budget weft_sync() runs
+ * at once whatever nobody has taken. Serial equivalent: fn(arg), at the latest by the next weft_sync() of this task.
+ *
+ * The node is the child's home, and of all its descendants that are not placed elsewhere. Work spreads from there to the nearest
+ * thieves by itself. WEFT_NODE_HOME says: on the running task's home, wherever it runs now, so that a part that was taken elsewhere
+ * can send its own parts back. On the node where the caller runs this is weft_spawn(). A task without a home is at home where
+ * it runs. Tasks that are submitted as placed (weft_submit()) have that node as their home.
+ *
+ * @param node  in [0, weft_pool_nodes(weft_current_pool())), or WEFT_NODE_HOME.
+ * @return WEFT_OK; WEFT_EINVAL: fn is NULL, node out of range, or the caller is not a worker inside a task.
+ *
+ * Threads: workers. Blocks: no longer than for a short lock, but it runs fn inline when there is no memory for one more task.
+ * Allocates a record on the worker's node; the first child a task places, a group too.
+ * Orders: the caller's earlier writes are visible to the child, its writes after weft_sync().
+ * Idea: task affinity as in oneTBB (a task in the spawner's and in a mailbox; whoever claims it runs it).
+ */
+WEFT_API weft_status weft_spawn_at(unsigned node, weft_task_fn fn, void *arg);
+
 /**
  * Wait for every child that the running task spawned so far. Runs own children meanwhile, newest first.
  *

@@ -66,7 +66,7 @@ weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *arg) {
         return wf_fail(WEFT_EINVAL, "weft_group_spawn() needs a group and a function, got NULL");
     struct wf_worker *worker = wf_self_in(group->pool);
     if (worker && worker->frame)
-        return wf_submit_inside(worker, fn, arg, group);
+        return wf_submit_inside(worker, worker->node, fn, arg, group);
     return weft_submit(group->pool, fn, arg, &(weft_submit_options){WEFT_SUBMIT_OPTIONS_INIT, .group = group});
 }
 
@@ -75,20 +75,38 @@ static bool group_ready(void *what) {
     return wf_load(&group->state, WF_ACQUIRE) < WF_GROUP_ONE; /* pairs with wf_group_end() */
 }
 
+struct group_wait {
+    weft_group *group;
+    bool patient; /* placed tasks are left to their nodes while somebody is idle there */
+    struct wf_waiter waiter;
+};
+
+/* L: whether a listed task is the waiter's to claim. If it is claimed already, the side of the queue has it and waits for the lock. */
+static bool claim(struct wf_task_record *record, const struct group_wait *wait) {
+    if (wait->patient && (record->node & WF_NODE_PLACED) && wf_pool_idle_on(wait->group->pool, record->node & WF_NODE_INDEX))
+        return false;
+    return !(wf_fetch_or(&record->state, WF_RECORD_CLAIMED, WF_ACQ_REL) & WF_RECORD_CLAIMED);
+}
+
 /* Claim the newest listed task that nobody has begun: what was added last is nearest in the caches. */
-static struct wf_task_record *claim_listed(weft_group *group) {
+static struct wf_task_record *claim_listed(const struct group_wait *wait) {
+    weft_group *group = wait->group;
     pthread_mutex_lock(&group->lock);
     struct wf_task_record *record = group->last;
-    while (record && (wf_fetch_or(&record->state, WF_RECORD_CLAIMED, WF_ACQ_REL) & WF_RECORD_CLAIMED))
-        record = record->group_prev; /* the side of the queue has it and waits for the lock */
+    while (record && !claim(record, wait))
+        record = record->group_prev;
     if (record)
         unlink_record(group, record);
     pthread_mutex_unlock(&group->lock);
     return record;
 }
 
-static bool group_help(struct wf_worker *worker, weft_group *group) {
-    struct wf_task_record *record = claim_listed(group);
+static bool wait_ready(void *what) {
+    return group_ready(((struct group_wait *)what)->group);
+}
+
+static bool wait_help(struct wf_worker *worker, void *what) {
+    struct wf_task_record *record = claim_listed(what);
     if (!record)
         return false;
     wf_record_run(worker, record);
@@ -96,21 +114,9 @@ static bool group_help(struct wf_worker *worker, weft_group *group) {
     return true;
 }
 
-struct group_wait {
-    weft_group *group;
-    struct wf_waiter waiter;
-};
-
-static bool wait_ready(void *what) {
-    return group_ready(((struct group_wait *)what)->group);
-}
-
-static bool wait_help(struct wf_worker *worker, void *what) {
-    return group_help(worker, ((struct group_wait *)what)->group);
-}
-
 static bool wait_announce(struct wf_worker *worker, void *what) {
     struct group_wait *wait = what;
+    wait->patient = false; /* nobody sleeps for a task that it could run */
     wait->waiter = (struct wf_waiter){.key = wait->group, .signal = &worker->signal};
     wf_waiters_add(&wait->waiter);
     return wf_fetch_or(&wait->group->state, WF_GROUP_SLEEPER, WF_SEQ_CST) < WF_GROUP_ONE;
@@ -121,12 +127,10 @@ static void wait_retract(struct wf_worker *worker, void *what) {
     wf_waiters_remove(&((struct group_wait *)what)->waiter);
 }
 
-static void wait_on_worker(struct wf_worker *worker, weft_group *group) {
-    wf_sync_to(worker, worker->frame->base);
-    if (group_ready(group))
-        return;
-    struct group_wait wait = {.group = group};
-    wf_wait_for(worker, &(struct wf_wait){wait_ready, wait_help, wait_announce, wait_retract, &wait});
+void wf_group_join(struct wf_worker *worker, weft_group *group) {
+    struct group_wait wait = {.group = group, .patient = group->parent};
+    if (!group_ready(group))
+        wf_wait_for(worker, &(struct wf_wait){wait_ready, wait_help, wait_announce, wait_retract, &wait});
 }
 
 static void wait_outside(weft_group *group) {
@@ -155,10 +159,12 @@ weft_status weft_group_wait(weft_group *group) {
     struct wf_worker *worker = wf_self_in(group->pool);
     if (worker && worker->frame && inside(worker, group))
         return wf_fail(WEFT_EDEADLK, "weft_group_wait() was called inside a task of the group: it would wait for itself");
-    if (worker && worker->frame)
-        wait_on_worker(worker, group);
-    else if (!group_ready(group))
+    if (worker && worker->frame) {
+        wf_sync(worker);
+        wf_group_join(worker, group);
+    } else if (!group_ready(group)) {
         wait_outside(group);
+    }
     uint64_t idle = WF_GROUP_SLEEPER; /* nobody is left to wake; a new sleeper sets it again */
     wf_cas(&group->state, &idle, 0, WF_RELAXED, WF_RELAXED);
     return WEFT_OK;

@@ -30,8 +30,9 @@
 #define WF_GROUP_ONE 2u
 
 struct weft_group {
-    weft_pool *pool;     /* I */
-    wf_atomic_u64 state; /* A: see above */
+    weft_pool *pool;               /* I */
+    const struct wf_frame *parent; /* I: the task whose placed children these are (placed.h); NULL: anybody's tasks */
+    wf_atomic_u64 state;           /* A: see above */
     pthread_mutex_t lock;
     struct wf_task_record *first, *last; /* L: oldest and newest; claimed ones are on their way out */
 };
@@ -45,6 +46,9 @@ void wf_group_end(struct weft_group *group);
 
 /* List a task that was submitted with two holders, unless it has begun, and wake workers that sleep for the group. */
 void wf_group_list(struct weft_group *group, struct wf_task_record *record);
+
+/* A worker waits for a group inside a task, all own slots of which are joined. */
+void wf_group_join(struct wf_worker *worker, struct weft_group *group);
 
 /* The side of the queue has claimed a task: it leaves the list. */
 void wf_group_unlist(struct weft_group *group, struct wf_task_record *record);

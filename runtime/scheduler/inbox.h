@@ -25,8 +25,11 @@ struct wf_record_pool;
 #define WF_RECORD_CLAIMED 1u /* somebody runs it, or has */
 #define WF_RECORD_HOLDER 2u  /* one side that still points to it; the last frees it */
 
-/* Counts as work inside the pool (wf_pool_enter()) and not as accepted from outside on a node. */
-#define WF_NODE_INSIDE UINT32_MAX
+/* Bits of a record's node. INSIDE: it counts as work inside the pool (wf_pool_enter()) and not as accepted from outside on a node.
+ * PLACED: the node was asked for, it is the task's home. */
+#define WF_NODE_INSIDE 0x80000000u
+#define WF_NODE_PLACED 0x40000000u
+#define WF_NODE_INDEX 0x3fffffffu
 
 /*
  * One task that lies in an inbox, a ready queue or a group's list: one cache line, written by the submitter before it can be
@@ -39,7 +42,7 @@ struct wf_task_record {
     weft_group *group;                              /* NULL: none */
     struct wf_task_record *group_next, *group_prev; /* L: the group's lock */
     struct wf_record_pool *origin;                  /* I: where it goes back to */
-    uint32_t node;                                  /* I: whose accepted work it counts as, or WF_NODE_INSIDE */
+    uint32_t node;                                  /* I: where it is to run, and bits: see above */
     wf_atomic_u32 state;                            /* A: holders and CLAIMED */
 };
 _Static_assert(sizeof(struct wf_task_record) == WF_LINE, "a record is one cache line");

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "scheduler/placed.h"
 #include "scheduler/search.h"
 
 /* The owner of the slot that runs here sleeps until it is done: what is public here is its subtree, so let it help. */
@@ -40,6 +41,8 @@ void wf_answer_request(struct wf_worker *worker) {
 void wf_frame_leave(struct wf_worker *worker, struct wf_frame *frame) {
     if (worker->deque.head != frame->base)
         wf_sync_to(worker, frame->base);
+    if (WF_UNLIKELY(frame->placed))
+        wf_placed_end(worker, frame);
     worker->frame = frame->outer;
 }
 
@@ -165,6 +168,13 @@ void wf_sync_to(struct wf_worker *worker, uint32_t base) {
     }
 }
 
+void wf_sync(struct wf_worker *worker) {
+    struct wf_frame *frame = worker->frame;
+    wf_sync_to(worker, frame->base);
+    if (WF_UNLIKELY(frame->placed))
+        wf_placed_sync(worker, frame);
+}
+
 static void run_plain(struct wf_worker *worker, struct wf_slot *slot) {
     (void)worker;
     slot->call.fn(slot->arg);
@@ -194,6 +204,6 @@ weft_status weft_sync(void) {
     struct wf_worker *worker = wf_self;
     if (!worker || !worker->frame)
         return wf_fail(WEFT_EINVAL, "weft_sync() needs a running task: the caller is not a worker");
-    wf_sync_to(worker, worker->frame->base);
+    wf_sync(worker);
     return WEFT_OK;
 }

@@ -36,7 +36,10 @@ void wf_run_slot(struct wf_worker *worker, struct wf_slot *slot);
 /* Run a function in a frame of its own, with an implicit sync at its end. */
 void wf_run_call(struct wf_worker *worker, weft_task_fn fn, void *arg, const struct wf_frame *parent, const weft_group *group);
 
-/* Wait until the deque is down to `base` slots. */
+/* Wait for all children of the running task. */
+void wf_sync(struct wf_worker *worker);
+
+/* Wait until the deque is down to `base` slots; placed children (placed.h) are not waited for. */
 void wf_sync_to(struct wf_worker *worker, uint32_t base);
 
 /* Something a worker waits for inside a task. */

@@ -99,6 +99,14 @@ static inline bool wf_park_claim_in(struct wf_parking *parking, unsigned first, 
     return false;
 }
 
+/* Whether one of [first, last) is parked now. */
+static inline bool wf_park_anybody_in(const struct wf_parking *parking, unsigned first, unsigned last) {
+    for (unsigned worker = first; worker < last; worker++)
+        if (wf_load(&parking->parked[worker / 64], WF_RELAXED) & UINT64_C(1) << worker % 64)
+            return true;
+    return false;
+}
+
 static inline bool wf_park_anybody(const struct wf_parking *parking, unsigned workers) {
     for (unsigned word = 0; word * 64 < workers; word++)
         if (wf_load(&parking->parked[word], WF_SEQ_CST))

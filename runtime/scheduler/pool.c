@@ -354,6 +354,12 @@ weft_status weft_pool_destroy(weft_pool *pool) {
     return WEFT_OK;
 }
 
+bool wf_pool_idle_on(const weft_pool *pool, unsigned node) {
+    const weft_plan_node *home = &weft_plan_nodes(pool->plan, NULL)[node];
+    return wf_load(&pool->parking.searching, WF_RELAXED) ||
+           wf_park_anybody_in(&pool->parking, home->first_worker, home->first_worker + home->worker_count);
+}
+
 bool wf_pool_wake(weft_pool *pool, unsigned worker) {
     if (!wf_park_claim(&pool->parking, worker))
         return false;

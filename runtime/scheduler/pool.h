@@ -75,6 +75,9 @@ void wf_pool_leave(weft_pool *pool);
 /* Offer work near a node: wake the nearest sleeper unless somebody searches already. */
 void wf_pool_offer(weft_pool *pool, unsigned node);
 
+/* Whether a worker of a node looks for work, or sleeps. A hint. */
+bool wf_pool_idle_on(const weft_pool *pool, unsigned node);
+
 /* Wake one sleeping worker if it sleeps; false: it does not. */
 bool wf_pool_wake(weft_pool *pool, unsigned worker);
 
@@ -91,8 +94,9 @@ int wf_pool_memory_node(const weft_pool *pool, unsigned node);
 /* The node for work that names none: the calling worker's, else the one the caller runs on, else 0. */
 unsigned wf_pool_near(const weft_pool *pool);
 
-/* A worker adds a task to a group from inside a task: it is never refused, and destroy waits for it. WEFT_ENOMEM. */
-weft_status wf_submit_inside(struct wf_worker *worker, weft_task_fn fn, void *arg, weft_group *group);
+/* A worker adds a task to a group from inside a task: it is never refused, and destroy waits for it. `node`: where it is to run,
+ * or'ed with WF_NODE_PLACED if that was asked for. WEFT_ENOMEM. */
+weft_status wf_submit_inside(struct wf_worker *worker, uint32_t node, weft_task_fn fn, void *arg, weft_group *group);
 
 /* Run a record that the caller has claimed, or that no other side can claim, to its end. The caller keeps its hold. */
 void wf_record_run(struct wf_worker *worker, struct wf_task_record *record);

@@ -2,6 +2,7 @@
 #include "base/status.h"
 #include "scheduler/group.h"
 #include "scheduler/join.h"
+#include "scheduler/placed.h"
 
 /* A record, not counted as anybody's work yet. `node`: where it is to lie. NULL: no memory. */
 static struct wf_task_record *make_record(weft_pool *pool, unsigned node, weft_task_fn fn, void *arg, weft_group *group) {
@@ -52,14 +53,17 @@ void wf_record_run(struct wf_worker *worker, struct wf_task_record *record) {
     weft_group *group = record->group;
     uint32_t node = record->node;
     wf_deque_new_epoch(&worker->deque);
-    wf_run_call(worker, record->fn, record->arg, NULL, group);
+    if (node & WF_NODE_PLACED)
+        wf_placed_run(worker, (node & WF_NODE_INDEX) + 1, record);
+    else
+        wf_run_call(worker, record->fn, record->arg, NULL, group);
     wf_deque_new_epoch(&worker->deque);
     if (group)
         wf_group_end(group);
-    if (node == WF_NODE_INSIDE)
+    if (node & WF_NODE_INSIDE)
         wf_pool_leave(worker->pool);
     else
-        wf_pool_release(worker->pool, node);
+        wf_pool_release(worker->pool, node & WF_NODE_INDEX);
 }
 
 void wf_record_run_queued(struct wf_worker *worker, struct wf_task_record *record) {
@@ -112,6 +116,7 @@ weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_
         wf_pool_release(pool, node);
         return wf_fail(WEFT_ENOMEM, "no memory for one more submitted task on node %u", node);
     }
+    record->node |= known.placed ? WF_NODE_PLACED : 0;
     if (known.group)
         submit_in_group(pool, record, node);
     else
@@ -119,12 +124,12 @@ weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_
     return WEFT_OK;
 }
 
-weft_status wf_submit_inside(struct wf_worker *worker, weft_task_fn fn, void *arg, weft_group *group) {
+weft_status wf_submit_inside(struct wf_worker *worker, uint32_t node, weft_task_fn fn, void *arg, weft_group *group) {
     struct wf_task_record *record = make_record(worker->pool, worker->node, fn, arg, group);
     if (!record)
         return wf_fail(WEFT_ENOMEM, "no memory for one more task of worker %u", worker->id);
-    record->node = WF_NODE_INSIDE;
+    record->node = node | WF_NODE_INSIDE;
     wf_pool_enter(worker->pool);
-    submit_in_group(worker->pool, record, worker->node);
+    submit_in_group(worker->pool, record, node & WF_NODE_INDEX);
     return WEFT_OK;
 }

@@ -32,6 +32,8 @@ struct wf_frame {
     const weft_group *group;       /* the group this task counts in; NULL: none */
     uint32_t base;                 /* slots below belong to outer tasks */
     bool in_loop;                  /* inside the body of a loop: further loops split by demand */
+    unsigned home;                 /* 1 + the node this task was placed on; 0: its parent's home. See placed.h */
+    weft_group *placed;            /* its children on other nodes; NULL: none so far */
 };
 
 struct wf_worker {

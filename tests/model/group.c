@@ -103,11 +103,31 @@ static void check_filled(void) {
     EXPLORE_CHECK(ran[0] == 1 && ran[1] == 1 && ran[2] == 1);
 }
 
+/* Children on both nodes, where a worker each is: the other node takes one, or the parent does when it syncs. */
+static void placing_task(void *arg) {
+    EXPLORE_CHECK(!weft_spawn_at(1 - wf_self->node, count_task, &ran[1]));
+    EXPLORE_CHECK(!weft_spawn_at(wf_self->node, count_task, &ran[2]));
+    EXPLORE_CHECK(!weft_sync());
+    EXPLORE_CHECK(ran[1] == 1 && ran[2] == 1);
+    count_task(arg);
+}
+
+static void submit_placing(void) {
+    EXPLORE_CHECK(!weft_submit(&world_pool, placing_task, &ran[0], NULL));
+    end_if_last();
+}
+
+static void set_up_apart(void) {
+    set_up(1, 1);
+    world_set_up_apart();
+}
+
 static const struct explore_case cases[] = {
     {.name = "group/outside", .set_up = set_up_one, .threads = {world_work, wait_outside}},
     {.name = "group/shared", .set_up = set_up_shared, .threads = {world_work, share, share}},
     {.name = "group/inside", .set_up = set_up_two, .threads = {world_work, world_work, submit_waiting}, .check = check_filled},
     {.name = "group/helps", .set_up = set_up_shared, .threads = {world_work, fill, submit_waiter}, .check = check_filled},
+    {.name = "group/placed", .set_up = set_up_apart, .threads = {world_work, world_work, submit_placing}, .check = check_filled},
 };
 
 int main(int argc, char **argv) {

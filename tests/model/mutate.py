@@ -55,7 +55,7 @@ KEPT = [
      "from reading what is put later (load buffering), which the memory model does not show; entries are ordered by `last`"),
     (r"scheduler/(search.c:wf_run_stolen:fetch_or\(&slot->state\)|join.c:slot_help:load\(&slot->state\)) .*", "the steal "
      "compares with the newest word, and a stranger's task in it was published after DONE, which is looked at in between"),
-    (r"scheduler/(submit.c:wf_record_run_queued|group.c:claim_listed):fetch_or\(&record->state\).*", "one claims it by the "
+    (r"scheduler/(submit.c:wf_record_run_queued|group.c:claim):fetch_or\(&record->state\).*", "one claims it by the "
      "read-modify-write; the record was handed over by its release store or the list's mutex"),
 ]  # fmt: skip
 

@@ -1,5 +1,5 @@
 /*
- * Random trees of tasks on pools of several shapes: spawn and sync, groups inside tasks, submissions from tasks and from
+ * Random trees of tasks on pools of several shapes: spawn (some on a node) and sync, groups inside tasks, submissions from tasks and from
  * outside, a lock held across a wait. Conservation: every task that was made ran once, and every parent saw its children.
  */
 #include <pthread.h>
@@ -25,7 +25,12 @@ static void grow(struct tree *tree, struct tree *children, unsigned count, weft_
     for (unsigned i = 0; i < count; i++) {
         children[i] = (struct tree){wf_rng_next(&tree->random), tree->depth - 1, 0};
         atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
-        CHECK(!(group ? weft_group_spawn(group, node, &children[i]) : weft_spawn(node, &children[i])));
+        if (group)
+            CHECK(!weft_group_spawn(group, node, &children[i]));
+        else if (wf_rng_below(&tree->random, 4) == 0)
+            CHECK(!weft_spawn_at(wf_rng_below(&tree->random, weft_pool_nodes(pool)), node, &children[i]));
+        else
+            CHECK(!weft_spawn(node, &children[i]));
     }
 }
 
