@@ -76,13 +76,15 @@ typedef struct weft_for_options {
  *         being destroyed; WEFT_EAGAIN: a static loop called from a task while 64 other loops run. In an error nothing ran.
  *
  * Threads: any, concurrently, also from inside tasks and loop bodies (nested). A caller that is a worker of the pool takes
- * part; another thread sleeps until the end. Blocks: yes. Orders: the caller's earlier writes are visible to the body, the
+ * part. So does another thread if a worker near it sleeps: it stands in for that worker until the loop ends, bodies that run on it
+ * see its number as weft_current_worker(). Else, and for FIRST_TOUCH, that thread sleeps until the end. Blocks: yes. Orders: the caller's earlier writes are visible to the body, the
  * body's writes to the caller afterwards.
  *
- * A body may call loops of another pool; its worker sleeps meanwhile, so that pool must not call back into this one.
+ * A body may call loops of another pool; its worker does not serve its own pool meanwhile, so that pool must not call back into
+ * this one.
  *
- * STATIC and FIRST_TOUCH parts belong to one worker each, so a worker that waits inside a task serves its parts of other
- * tasks' static loops as well: do not hold a lock, which such a body takes, across a wait.
+ * STATIC and FIRST_TOUCH parts belong to one worker each, so a worker that waits inside a task, and a thread that waits for its
+ * loop in a worker's place, serve the worker's parts of other static loops as well: do not hold a lock, which such a body takes, across a wait.
  */
 WEFT_API weft_status weft_for(weft_pool *pool, size_t n, weft_loop_fn body, void *arg, const weft_for_options *options);
 

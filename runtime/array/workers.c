@@ -27,7 +27,8 @@ weft_status wf_array_run(struct wf_array_job *job, unsigned count, weft_loop_fn 
         unsigned index = worker < job->first_worker ? 0 : worker - job->first_worker;
         bounds[worker] = index < count ? index : count;
     }
-    struct wf_loop_request request = {.n = count, .body = body, .arg = job, .schedule = WEFT_SCHEDULE_STATIC, .bounds = bounds};
+    struct wf_loop_request request = {
+        .n = count, .body = body, .arg = job, .schedule = WEFT_SCHEDULE_STATIC, .bounds = bounds, .placed = true};
     weft_status status = wf_loop_run(job->array->pool, &request);
     free(bounds);
     return wf_failure_outcome(status, &job->failure);

@@ -15,6 +15,7 @@
 #include "parallel/loop_split.h"
 #include "scheduler/join.h"
 #include "scheduler/search.h"
+#include "scheduler/seat.h"
 
 #define JOB_DONE 1u
 #define JOB_WAITING 2u
@@ -292,12 +293,20 @@ static unsigned wait_for_slot(weft_pool *pool) {
     return (unsigned)slot;
 }
 
+/* A caller that is no worker becomes one if it can; else it leaves all to the workers. */
 static weft_status run_outside(weft_pool *pool, const struct wf_loop_request *request) {
     unsigned node = wf_pool_near(pool);
+    struct wf_seat seat;
     weft_status status = wf_pool_admit(pool, node);
     if (status)
         return status;
-    run_broadcast(pool, wait_for_slot(pool), request, NULL);
+    unsigned slot = wait_for_slot(pool);
+    if (!request->placed && wf_seat_take(pool, &seat)) {
+        run_broadcast(pool, slot, request, seat.worker);
+        wf_seat_leave(&seat);
+    } else {
+        run_broadcast(pool, slot, request, NULL);
+    }
     wf_pool_release(pool, node);
     return WEFT_OK;
 }
@@ -364,6 +373,7 @@ weft_status weft_for(weft_pool *pool, size_t n, weft_loop_fn body, void *arg, co
             return wf_fail(WEFT_EINVAL,
                            "WEFT_SCHEDULE_FIRST_TOUCH chooses the alignment itself: leave weft_for_options.align zero");
         request.schedule = WEFT_SCHEDULE_STATIC;
+        request.placed = true;
         request.align = page_align(pool, n, known.item_bytes);
     }
     return wf_loop_run(pool, &request);

@@ -122,6 +122,7 @@ static void release_pool(weft_pool *pool) {
     wf_effective_release(pool->effective);
     wf_replan_release(pool);
     free(pool->stacks);
+    free((void *)pool->cpus);
     free(pool->workers);
     free(pool->nodes);
     free(pool->threads);
@@ -163,8 +164,9 @@ static weft_status allocate_pool(weft_pool **made, const struct wf_settings *set
     pool->nodes = calloc(pool->node_count, sizeof *pool->nodes);
     pool->threads = calloc(pool->worker_count, sizeof *pool->threads);
     pool->stacks = calloc(pool->worker_count, sizeof *pool->stacks);
+    pool->cpus = calloc(pool->worker_count, sizeof *pool->cpus);
     wf_store(&pool->spin_ns, settings->spin_ns, WF_RELAXED);
-    if (!pool->workers || !pool->nodes || !pool->threads || !pool->stacks) {
+    if (!pool->cpus || !pool->workers || !pool->nodes || !pool->threads || !pool->stacks) {
         release_pool(pool);
         return wf_fail(WEFT_ENOMEM, "no memory for the tables of a pool");
     }
@@ -364,7 +366,7 @@ bool wf_pool_wake(weft_pool *pool, unsigned worker) {
     if (!wf_park_claim(&pool->parking, worker))
         return false;
     wf_search_begin(&pool->parking);
-    wf_signal_set(&pool->workers[worker]->signal, WF_SIGNAL_TOKEN);
+    wf_signal_set(&pool->workers[worker]->token, WF_SIGNAL_TOKEN);
     return true;
 }
 
@@ -408,7 +410,7 @@ void wf_pool_offer(weft_pool *pool, unsigned node) {
     if (wf_load(&pool->parking.searching, WF_SEQ_CST) || !claim_near(pool, node, &worker))
         return;
     wf_search_begin(&pool->parking);
-    wf_signal_set(&pool->workers[worker]->signal, WF_SIGNAL_TOKEN);
+    wf_signal_set(&pool->workers[worker]->token, WF_SIGNAL_TOKEN);
 }
 
 unsigned wf_pool_near(const weft_pool *pool) {

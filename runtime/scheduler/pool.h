@@ -33,6 +33,7 @@ struct weft_pool {
     unsigned worker_count, node_count; /* I */
     struct wf_worker **workers;        /* I after start: each entry set by its worker */
     struct wf_node **nodes;            /* I after start: each set by the node's first worker */
+    wf_atomic_u32 *cpus;               /* A: per worker, the CPU of its place, UINT32_MAX: none of this machine; relaxed */
     pthread_t *threads;                /* the creator's and destroyer's */
     struct wf_stack *stacks;           /* the same; one per worker, released when all have ended */
     struct wf_parking parking;

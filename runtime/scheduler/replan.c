@@ -94,6 +94,12 @@ static void bind_worker(weft_pool *pool, unsigned id) {
         place->refusal = wf_cpu_mask_apply(pool->workers[id]->tid, &place->mask);
 }
 
+/* Which worker a caller from outside becomes, see seat.h. */
+static void note_cpu(weft_pool *pool, unsigned id) {
+    bool here = weft_plan_get_limits(pool->plan)->this_system;
+    wf_store(&pool->cpus[id], here ? pool->replan->places[id].pu : UINT32_MAX, WF_RELAXED);
+}
+
 /* Pages follow their worker. A refusal costs speed only, and the effective state tells. */
 static void move(weft_pool *pool, const struct wf_area *area, int memory_node) {
     if (!area->start)
@@ -144,6 +150,7 @@ static void follow(weft_pool *pool, const struct wf_place *before) {
         const struct wf_place *place = &pool->replan->places[id];
         active += place->role >= 0;
         bind_worker(pool, id);
+        note_cpu(pool, id);
         if (place->os_node != before[id].os_node)
             wf_worker_name(pool->workers[id], place->os_node, pool->threads[id]);
         if (place->role >= 0 && before[id].role < 0)
@@ -285,6 +292,8 @@ weft_status wf_replan_begin(weft_pool *pool, weft_plan *current) {
     if (status)
         return status;
     replan->places = change.places;
+    for (unsigned id = 0; id < pool->worker_count; id++)
+        note_cpu(pool, id);
     for (unsigned id = 0; id < pool->worker_count; id++)
         if (replan->places[id].role < 0)
             wf_fetch_or(&pool->resting[id / 64], UINT64_C(1) << id % 64, WF_RELAXED);

@@ -142,14 +142,15 @@ static void report_start(weft_pool *pool, weft_status status) {
 /* Sleep until there may be work. The caller counts as a searcher before and after. */
 static void sleep_idle(struct wf_worker *worker) {
     weft_pool *pool = worker->pool;
+    wf_count(&worker->counters.parks, 1); /* from here to TOKEN the worker may be a caller's, see seat.h */
     wf_park_announce(&pool->parking, worker->id);
     bool stay = wf_load(&pool->stop, WF_SEQ_CST) || wf_search_would_find(worker, true);
     if (stay && wf_park_claim(&pool->parking, worker->id)) {
         wf_search_begin(&pool->parking);
+        wf_count(&worker->counters.parks, (uint64_t)-1);
         return;
     }
-    wf_count(&worker->counters.parks, 1);
-    wf_signal_take(&worker->signal, WF_SIGNAL_TOKEN);
+    wf_signal_take(&worker->token, WF_SIGNAL_TOKEN);
     wf_count(&worker->counters.wakes, 1);
     wf_broadcast_wake_more(worker);
 }
@@ -200,7 +201,8 @@ static bool find_any(struct wf_worker *worker, struct wf_found *found) {
         uint64_t now = wf_now_ns();
         if (!deadline)
             deadline = now + wf_load(&pool->spin_ns, WF_RELAXED);
-        if (now >= deadline) {
+        if (now >= deadline || wf_load(&worker->give_way, WF_RELAXED)) {
+            wf_store(&worker->give_way, 0, WF_RELAXED);
             sleep_idle(worker);
             deadline = 0;
             continue;

@@ -52,7 +52,9 @@ struct wf_worker {
     uint64_t next_wake_ns;           /* O: no wake for a spawn before this time */
     struct wf_record_pool records;   /* O to allocate; any thread frees */
     WF_LINE_ALIGNED struct wf_deque deque;
-    WF_LINE_ALIGNED struct wf_signal signal;
+    WF_LINE_ALIGNED struct wf_signal signal; /* HINT: for whoever is the worker (seat.h) and waits inside a task, or rests */
+    wf_atomic_u32 give_way;                  /* A: a caller on this worker's CPU wants its seat; relaxed */
+    WF_LINE_ALIGNED struct wf_signal token;  /* TOKEN: for its thread, which sleeps idle */
     WF_LINE_ALIGNED struct wf_counters counters;
     struct wf_ready_queue ready;
     struct wf_broadcast_line lines[WF_BROADCASTS]; /* A: see broadcast.h */

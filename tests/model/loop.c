@@ -4,12 +4,13 @@
  */
 #include "world.h"
 
-#include "weft/loop.h"
+#include "parallel/loop.h"
 
 #define MOST 6u
 
 static unsigned cells[2][MOST];
 static unsigned ran;
+static bool placed; /* the bodies place memory: callers from outside take no part */
 static wf_atomic_u32 ended;
 
 static void set_up(void) {
@@ -18,11 +19,17 @@ static void set_up(void) {
         cells[i / MOST][i % MOST] = 0;
     ran = 0;
     ended = 0;
+    placed = false;
 }
 
 static void set_up_apart(void) {
     set_up();
     world_set_up_apart();
+}
+
+static void set_up_placed(void) {
+    set_up();
+    placed = true;
 }
 
 static void set_up_three(void) {
@@ -39,8 +46,9 @@ static void body(void *arg, weft_range range) {
 
 static void loop(unsigned which, size_t n, weft_schedule schedule) {
     weft_loop_report report = {0};
-    EXPLORE_CHECK(!weft_for(&world_pool, n, body, cells[which],
-                            &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .grain = 1, .schedule = schedule, .report = &report}));
+    struct wf_loop_request request = {
+        .n = n, .body = body, .arg = cells[which], .schedule = schedule, .grain = 1, .placed = placed, .report = &report};
+    EXPLORE_CHECK(!wf_loop_run(&world_pool, &request));
     EXPLORE_CHECK(report.iterations == n);
     for (size_t i = 0; i < n; i++)
         EXPLORE_CHECK(cells[which][i] == 1);
@@ -153,6 +161,12 @@ static void set_up_one(void) {
 static const struct explore_case cases[] = {
     {.name = "loop/outside", .set_up = set_up, .threads = {world_work, world_work, outside}},
     {.name = "loop/apart", .set_up = set_up_apart, .threads = {world_work, world_work, outside}},
+    {.name = "loop/placed", .set_up = set_up_placed, .threads = {world_work, world_work, outside}},
+    {.name = "loop/placed_again", .set_up = set_up_placed, .threads = {world_work, world_work, again}},
+    {.name = "loop/retire_placed",
+     .set_up = set_up_placed,
+     .threads = {world_work, world_work, one_part, world_retire_first},
+     .schedules = 120},
     {.name = "loop/three", .set_up = set_up_three, .threads = {world_work, world_work, world_work, outside}},
     {.name = "loop/again", .set_up = set_up, .threads = {world_work, world_work, again}},
     {.name = "loop/inside", .set_up = set_up, .threads = {world_work, world_work, submit_loop}},

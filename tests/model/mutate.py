@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "record_pool", "park", "join", "group", "loop"]  # the cheap ones first
-WORLD = {"park", "join", "group", "loop"}
+PROGRAMS = ["deque", "ready_queue", "record_pool", "park", "join", "group", "seat", "loop"]  # the cheap ones first
+WORLD = {"park", "join", "group", "seat", "loop"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # What survives, and why it is kept: (mutants as a regular expression, reason). "Order by ..." names the edge that does the work in C11
@@ -49,6 +49,7 @@ KEPT = [
     (r"scheduler/submit.c:hand_over:store\(&record->state\).*", "order by the queue's `last`"),
     (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|wf_pool_leave:.*|end_workers:.*)|scheduler/worker.c:(find_(any|work|leftover)|sleep_(idle|resting)):"
      r"load\(&(worker->)?pool->stop\).*", "order by the waker's signal, the parked words and the join of all workers, which lie in between"),
+    (r"scheduler/seat.c:wf_seat_leave:load\(&pool->resting.*", "who rests and sleeps as an idle worker passes on what it is woken for"),
     (r"scheduler/worker.c:rests:load.*", "order by the seq_cst looks that follow: the model runs those in one order, C11 would let them "
      "come before this load"),
     (r"scheduler/ready_queue.h:wf_ready_queue_(room:load\(&queue->first\)|take:(cas|load)\(&queue->first\)).*", "they keep a take "
@@ -93,6 +94,7 @@ TEXT = [
     ("enter without the second look at live", "scheduler/broadcast.c", "if (wf_load(&broadcasts->live, WF_SEQ_CST) & bit_of(slot))",
      "if (1)", "loop"),
     ("a slot is taken with somebody inside", "scheduler/broadcast.c", "if (!wf_load(&broadcast->active, WF_SEQ_CST))", "if (1)", "loop"),
+    ("a seat is left without a look for work", "scheduler/seat.c", " || wf_search_would_find(worker, true))", ")", "seat"),
     ("an offer hints no waiting owner", "scheduler/broadcast.c", "    hint_waiting_owners(pool, slot);\n", "", "loop"),
     ("an offer wakes nobody", "scheduler/broadcast.c", "    wake_owners(pool, slot, 2);\n    hint", "    hint", "loop"),
     ("who is to rest offers nothing on", "scheduler/worker.c",

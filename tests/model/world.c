@@ -18,6 +18,7 @@ static struct wf_slot slots[WORLD_WORKERS][SLOTS];
 static pthread_t thread_numbers[WORLD_WORKERS];
 static uint8_t classes[WORLD_WORKERS][WORLD_WORKERS];
 static _Alignas(WF_LINE) unsigned char records[WORLD_WORKERS + WORLD_NODES][RECORDS * RECORD_BYTES];
+static wf_atomic_u32 cpus[WORLD_WORKERS];
 static wf_atomic_u32 enders;
 static weft_plan *plans[WORLD_WORKERS + 1], *plan_apart;
 
@@ -59,6 +60,7 @@ static void make_worker(unsigned id) {
     wf_deque_init(&worker->deque, slots[id], SLOTS);
     set_up_records(&worker->records, records[id]);
     thread_numbers[id] = (pthread_t)id;
+    cpus[id] = id;
 }
 
 static void set_up(weft_plan *plan) {
@@ -71,6 +73,7 @@ static void set_up(weft_plan *plan) {
     weft_plan_nodes(plan, &world_pool.node_count);
     world_pool.workers = worker_table;
     world_pool.nodes = node_table;
+    world_pool.cpus = cpus;
     world_pool.threads = thread_numbers;
     for (unsigned node = 0; node < world_pool.node_count; node++) {
         wf_inbox_init(&homes[node].inbox);

@@ -186,6 +186,59 @@ Test(loop, nests) {
     }
 }
 
+/* Bodies that run on the calling thread do so in a worker's place. */
+struct seated {
+    weft_pool *pool, *other;
+    pthread_t caller;
+    _Atomic(size_t) count, on_caller;
+};
+
+static void close_inside(void *arg, weft_range range) {
+    struct seated *seated = arg;
+    int worker = weft_current_worker();
+    cr_assert_geq(worker, 0);
+    cr_assert_eq(weft_current_pool(), seated->pool);
+    cr_assert_eq(weft_pool_close(seated->pool), WEFT_EDEADLK);
+    cr_assert_eq(weft_pool_destroy(seated->pool), WEFT_EDEADLK);
+    seated->count += range.last - range.first;
+    if (pthread_equal(pthread_self(), seated->caller))
+        seated->on_caller++;
+}
+
+Test(loop, a_caller_stands_in_for_a_worker_that_sleeps) {
+    weft_pool *pool = NULL;
+    weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .topology = "core:1 pu:1", .spin_us = WEFT_SPIN_NONE};
+    cr_assert_eq(weft_pool_create(&pool, &options), WEFT_OK);
+    struct seated seated = {.pool = pool, .caller = pthread_self()};
+    for (int i = 0; i < 100000 && !seated.on_caller; i++)
+        cr_assert_eq(weft_for(pool, 10, close_inside, &seated, NULL), WEFT_OK);
+    cr_assert_gt(seated.on_caller, 0, "the only worker sleeps most of the time");
+    cr_assert_eq(weft_current_worker(), -1);
+    cr_assert_null(weft_current_pool());
+    weft_pool_destroy(pool);
+}
+
+static void loop_in_other_pool(void *arg, weft_range range) {
+    struct seated *seated = arg;
+    weft_pool *mine = weft_current_pool();
+    int worker = weft_current_worker();
+    struct seated inner = {.pool = seated->other, .caller = pthread_self()};
+    cr_assert_eq(weft_for(seated->other, 10, close_inside, &inner, NULL), WEFT_OK);
+    cr_assert_eq(inner.count, 10);
+    cr_assert_eq(weft_current_pool(), mine);
+    cr_assert_eq(weft_current_worker(), worker);
+    seated->count += range.last - range.first;
+}
+
+Test(loop, nests_in_another_pool) {
+    struct seated seated = {.pool = make("core:2 pu:1"), .other = make("core:2 pu:1")};
+    for (int i = 0; i < 50; i++)
+        cr_assert_eq(weft_for(seated.pool, 100, loop_in_other_pool, &seated, NULL), WEFT_OK);
+    cr_assert_eq(seated.count, 50 * 100);
+    weft_pool_destroy(seated.pool);
+    weft_pool_destroy(seated.other);
+}
+
 static void *call_loops(void *arg) {
     struct nested *nested = arg;
     for (int i = 0; i < 30; i++)

@@ -6,6 +6,7 @@
 #define WEFT_TESTS_MODEL_SHADOW_SYSTEM_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -18,6 +19,7 @@
 #define pthread_mutex_init(mutex, attributes) explore_mutex_init(mutex, attributes)
 #define pthread_mutex_destroy(mutex) explore_mutex_destroy(mutex)
 #define pthread_join(thread, result) explore_join((unsigned)(thread))
+#define sched_getcpu() ((int)(explore_self() % 2))
 #define nanosleep(time, left) ((void)(time), explore_yield())
 
 #endif
