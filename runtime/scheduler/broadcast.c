@@ -70,23 +70,29 @@ void wf_broadcast_end(struct wf_broadcasts *broadcasts, unsigned slot) {
     wf_store(&broadcasts->slots[slot].taken, 0, WF_RELEASE); /* pairs with the exchange in wf_broadcast_take() */
 }
 
-/* Wake up to `most` sleepers that hold parts of a live job. */
-static void wake_owners(weft_pool *pool, unsigned slot, unsigned most) {
-    for (unsigned word = 0; word * 64 < pool->worker_count && most; word++) {
-        uint64_t parked = wf_load(&pool->parking.parked[word], WF_SEQ_CST);
-        for (; parked && most; parked &= parked - 1) {
-            unsigned id = word * 64 + (unsigned)__builtin_ctzll(parked);
+/* Wake up to `most` sleepers of a node that hold parts of a live job; returns how many. */
+static unsigned wake_owners_on(weft_pool *pool, const struct wf_parking *parking, unsigned slot, unsigned most) {
+    unsigned woken = 0;
+    for (unsigned word = 0; word * 64 < parking->count && woken < most; word++) {
+        uint64_t parked = wf_park_look(parking, word);
+        for (; parked && woken < most; parked &= parked - 1) {
+            unsigned id = parking->first + word * 64 + (unsigned)__builtin_ctzll(parked);
             struct wf_units units = line_look(pool->workers[id], slot);
-            if (units.lo < units.hi && wf_pool_wake(pool, id))
-                most--;
+            woken += units.lo < units.hi && wf_pool_wake(pool, id);
         }
     }
+    return woken;
+}
+
+static void wake_owners(weft_pool *pool, unsigned slot, unsigned most) {
+    for (unsigned node = 0; node < pool->node_count && most; node++)
+        most -= wake_owners_on(pool, &pool->nodes[node]->parking, slot, most);
 }
 
 /* Workers that sleep inside a task can serve static parts of theirs. */
 static void hint_waiting_owners(weft_pool *pool, unsigned slot) {
     for (unsigned word = 0; word * 64 < pool->worker_count; word++) {
-        uint64_t waiting = wf_load(&pool->waiting.parked[word], WF_SEQ_CST);
+        uint64_t waiting = wf_load(&pool->waiting[word], WF_SEQ_CST);
         for (; waiting; waiting &= waiting - 1) {
             struct wf_worker *worker = pool->workers[word * 64 + (unsigned)__builtin_ctzll(waiting)];
             struct wf_units units = line_look(worker, slot);

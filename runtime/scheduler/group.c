@@ -83,7 +83,8 @@ struct group_wait {
 
 /* L: whether a listed task is the waiter's to claim. If it is claimed already, the side of the queue has it and waits for the lock. */
 static bool claim(struct wf_task_record *record, const struct group_wait *wait) {
-    if (wait->patient && (record->node & WF_NODE_PLACED) && wf_pool_idle_on(wait->group->pool, record->node & WF_NODE_INDEX))
+    if (wait->patient && (record->node & WF_NODE_PLACED) &&
+        wf_park_idle(&wait->group->pool->nodes[record->node & WF_NODE_INDEX]->parking))
         return false;
     return !(wf_fetch_or(&record->state, WF_RECORD_CLAIMED, WF_ACQ_REL) & WF_RECORD_CLAIMED);
 }

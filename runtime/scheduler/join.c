@@ -15,11 +15,7 @@ static bool owner_sleeps(const struct wf_worker *worker) {
  * counts from its wake until it has found work or given up, so this does not wake a crowd. */
 static void offer_public(struct wf_worker *worker) {
     weft_pool *pool = worker->pool;
-    if (wf_load(&pool->parking.searching, WF_SEQ_CST))
-        return;
-    if (wf_park_anybody(&pool->parking, pool->worker_count))
-        wf_pool_offer(pool, worker->node);
-    else if (owner_sleeps(worker))
+    if (!wf_pool_offer(pool, worker->node) && owner_sleeps(worker))
         wf_signal_set(&pool->workers[worker->serving_owner]->signal, WF_SIGNAL_HINT);
 }
 
@@ -28,13 +24,11 @@ static void offer_public(struct wf_worker *worker) {
  * is idle. The request is cleared before the look at idle workers, and an idle worker asks after it is counted as one.
  */
 void wf_answer_request(struct wf_worker *worker) {
-    weft_pool *pool = worker->pool;
     bool published = wf_deque_publish(&worker->deque);
     wf_exchange(&worker->deque.request, 0, WF_SEQ_CST);
     if (published)
         offer_public(worker);
-    if (wf_load(&pool->parking.searching, WF_SEQ_CST) || wf_park_anybody(&pool->parking, pool->worker_count) ||
-        owner_sleeps(worker))
+    if (wf_pool_idle(worker->pool) || owner_sleeps(worker))
         wf_deque_ask(&worker->deque);
 }
 
@@ -78,7 +72,7 @@ static bool serve_static(struct wf_worker *worker) {
 static void sleep_for(struct wf_worker *worker, const struct wf_wait *wait) {
     weft_pool *pool = worker->pool;
     uint64_t bit = UINT64_C(1) << (worker->id % 64);
-    wf_atomic_u64 *word = &pool->waiting.parked[worker->id / 64];
+    wf_atomic_u64 *word = &pool->waiting[worker->id / 64];
     wf_fetch_or(word, bit, WF_SEQ_CST);
     bool over = wait->announce(worker, wait->what);
     if (!over && !wf_broadcast_any(worker, false) && !wait->help(worker, wait->what)) {

@@ -1,21 +1,36 @@
 /*
  * How a worker falls asleep and who wakes it.
  *
- * `searching` counts workers that look for work; bit w of `parked` says that worker w sleeps or is about to. Each worker has
- * a futex word with two bits: TOKEN (a waker has taken its parked bit and hands it the role of a searcher) and HINT (look at
- * what you wait for again; may be stale).
+ * Each node has `searching`, the number of its workers that look for work, and bits `parked`, one per worker of the node that sleeps
+ * or is about to; both on one line of the node's own memory. Each worker has futex words for two things: TOKEN (a waker has taken
+ * its parked bit and hands it the role of a searcher) and HINT (look at what you wait for again; may be stale).
  *
- * To sleep:   1 set own bit in parked   2 searching -= 1   3 look at all sources once more   4 sleep until TOKEN
- * To offer:   1 make the task visible   2 read searching: not 0, done   3 read parked: none, done   4 clear the nearest bit,
- *             searching += 1, set TOKEN, wake
- * All of these are sequentially consistent. If the offerer reads searching at 0 and no bit, every worker was busy or had
- * already been claimed and not yet counted; a claimed worker searches after it was counted, so after the offer. If the
- * offerer reads a searcher, that one has its step 3 ahead of it, or takes the duty below.
- * Duty: the last searcher that finds work wakes one more, since offers made meanwhile relied on it.
- * A sleeper that finds work in step 3 takes its own bit back; if it is gone, a waker has claimed it and TOKEN is coming.
+ * To sleep:   1 set own bit in parked   2 searching -= 1   3 look at all sources of all nodes once more   4 sleep until TOKEN
+ * To offer work that lies near node h:
+ *             1 make it visible
+ *             2 on h, and then on the other nodes by their distance from h: a read searching: not 0, done   b read parked: a bit,
+ *               clear it, searching += 1, set TOKEN, wake, done
+ * To find:    1 take the work   2 searching -= 1; that made it 0: look at all sources, and offer what there is (the duty)
  *
- * Rejected: one condition variable (serialises wakers); counting the woken worker before its bit is claimed (a failed
- * claim would have to look for work itself); reusing TOKEN for completions (a stale one would skip a count).
+ * All of these are sequentially consistent: S is their order. Claim: there is no time from which on work is visible and nobody takes it
+ * while a worker sleeps. Take some visible work, and the last offer that was made because of it.
+ * - The offer saw no searcher and no bit on any node. A worker whose bit it read as clear sets it later in S, and then its step 3
+ *   sees the work; or it was claimed before, and searches after it was counted and woken; or it is busy and searches when it
+ *   has ended. So nobody falls asleep over this work, and who slept before was claimed.
+ * - The offer saw a searcher on node n. From there on the count of n stays above 0 until somebody takes it to 0, and whoever does
+ *   looks at all sources afterwards: in step 3 of sleep, or by the duty. It sees the work, and stays awake or offers: a later offer.
+ * - The offer claimed a sleeper on node n: it is a searcher there, as above.
+ * A sleeper that finds work in step 3 takes its own bit back; if it is gone, a waker has claimed it and TOKEN is coming. A searcher
+ * that is to rest gives up its role as one that finds. A caller that takes a seat (seat.h) makes its worker a busy one; it gives the
+ * seat back by steps 1 and 3, and wakes the worker if it saw work. The count of a node is raised before its TOKEN, so it never goes below 0.
+ *
+ * Why per node: sleepers of the node where work comes up are woken although far nodes search; searchers of two nodes share no line; and
+ * who looks at another node sees by one line whether it can help itself (search.c).
+ *
+ * Rejected: one count for all nodes (a searcher on a far node keeps the near sleepers asleep, and all workers write one line); only
+ * the own node's sources in the duty (an offer that came from a busy node relied on this one); one condition variable
+ * (serialises wakers); counting the woken worker before its bit is claimed (a failed claim would have to look for work itself);
+ * reusing TOKEN for completions (a stale one would skip a count).
  */
 #ifndef WF_SCHEDULER_PARK_H
 #define WF_SCHEDULER_PARK_H
@@ -33,9 +48,11 @@
 #define WF_SIGNAL_TOKEN 1u
 #define WF_SIGNAL_HINT 2u
 
+/* Of one node. Workers are named by their ids in the pool. */
 struct wf_parking {
-    WF_LINE_ALIGNED wf_atomic_u32 searching;             /* A */
-    WF_LINE_ALIGNED wf_atomic_u64 parked[WF_PARK_WORDS]; /* A */
+    WF_LINE_ALIGNED wf_atomic_u32 searching; /* A */
+    uint32_t first, count;                   /* I: the node's workers are [first, first + count) */
+    wf_atomic_u64 parked[WF_PARK_WORDS];     /* A: bit i is worker first + i */
 };
 
 /* One worker's futex word. */
@@ -43,25 +60,38 @@ struct wf_signal {
     wf_atomic_u32 bits; /* A: TOKEN set by the waker that claimed the parked bit, HINT by anybody */
 };
 
+/* Before it is shared; zeroed. */
+static inline void wf_parking_init(struct wf_parking *parking, unsigned first, unsigned count) {
+    parking->first = first;
+    parking->count = count;
+}
+
 static inline void wf_search_begin(struct wf_parking *parking) {
     wf_fetch_add(&parking->searching, 1, WF_SEQ_CST);
 }
 
-/* True: the caller was the last searcher. */
+/* True: the caller was the node's last searcher, and has the duty. */
 static inline bool wf_search_end(struct wf_parking *parking) {
     return wf_fetch_sub(&parking->searching, 1, WF_SEQ_CST) == 1;
 }
 
+/* Step 1 of sleep. */
+static inline void wf_park_set(struct wf_parking *parking, unsigned worker) {
+    unsigned i = worker - parking->first;
+    wf_fetch_or(&parking->parked[i / 64], UINT64_C(1) << (i % 64), WF_SEQ_CST);
+}
+
 /* Steps 1 and 2 of a searcher that gives up. */
 static inline void wf_park_announce(struct wf_parking *parking, unsigned worker) {
-    wf_fetch_or(&parking->parked[worker / 64], UINT64_C(1) << (worker % 64), WF_SEQ_CST);
+    wf_park_set(parking, worker);
     wf_fetch_sub(&parking->searching, 1, WF_SEQ_CST);
 }
 
 /* Take a parked bit; true: the caller has it and must count the worker as a searcher. */
 static inline bool wf_park_claim(struct wf_parking *parking, unsigned worker) {
-    uint64_t bit = UINT64_C(1) << (worker % 64);
-    return (wf_fetch_and(&parking->parked[worker / 64], ~bit, WF_SEQ_CST) & bit) != 0;
+    unsigned i = worker - parking->first;
+    uint64_t bit = UINT64_C(1) << (i % 64);
+    return (wf_fetch_and(&parking->parked[i / 64], ~bit, WF_SEQ_CST) & bit) != 0;
 }
 
 /* Set bits of a worker's word and wake it. */
@@ -84,13 +114,25 @@ static inline void wf_signal_take(struct wf_signal *signal, uint32_t bits) {
     wf_fetch_and(&signal->bits, ~bits, WF_ACQUIRE);
 }
 
-/* Claim one parked worker of [first, last), the lowest. False: none. */
-static inline bool wf_park_claim_in(struct wf_parking *parking, unsigned first, unsigned last, unsigned *claimed) {
-    for (unsigned word = first / 64; word * 64 < last; word++) {
-        uint64_t bits = wf_load(&parking->parked[word], WF_SEQ_CST);
+/* Parked workers of the node, 64 of them: bit i is worker first + 64 * word + i. */
+static inline uint64_t wf_park_look(const struct wf_parking *parking, unsigned word) {
+    return wf_load(&parking->parked[word], WF_SEQ_CST);
+}
+
+static inline bool wf_park_is_set(const struct wf_parking *parking, unsigned worker) {
+    unsigned i = worker - parking->first;
+    return wf_park_look(parking, i / 64) >> (i % 64) & 1;
+}
+
+/* Claim one parked worker of the node, the lowest that is not below `from`, else the lowest. False: none. */
+static inline bool wf_park_claim_any(struct wf_parking *parking, unsigned from, unsigned *claimed) {
+    unsigned words = (parking->count + 63) / 64, start = from - parking->first;
+    for (unsigned k = 0; k <= words; k++) { /* the first word once more, for what lies below `from` */
+        unsigned word = (start / 64 + k) % words;
+        uint64_t bits = wf_park_look(parking, word) & (k ? ~UINT64_C(0) : ~UINT64_C(0) << start % 64);
         for (; bits; bits &= bits - 1) {
-            unsigned worker = word * 64 + (unsigned)__builtin_ctzll(bits);
-            if (worker >= first && worker < last && wf_park_claim(parking, worker)) {
+            unsigned worker = parking->first + word * 64 + (unsigned)__builtin_ctzll(bits);
+            if (wf_park_claim(parking, worker)) {
                 *claimed = worker;
                 return true;
             }
@@ -99,19 +141,12 @@ static inline bool wf_park_claim_in(struct wf_parking *parking, unsigned first, 
     return false;
 }
 
-/* Whether one of [first, last) is parked now. */
-static inline bool wf_park_anybody_in(const struct wf_parking *parking, unsigned first, unsigned last) {
-    for (unsigned worker = first; worker < last; worker++)
-        if (wf_load(&parking->parked[worker / 64], WF_RELAXED) & UINT64_C(1) << worker % 64)
-            return true;
-    return false;
-}
-
-static inline bool wf_park_anybody(const struct wf_parking *parking, unsigned workers) {
-    for (unsigned word = 0; word * 64 < workers; word++)
-        if (wf_load(&parking->parked[word], WF_SEQ_CST))
-            return true;
-    return false;
+/* Whether a worker of the node searches or sleeps. Sequentially consistent. */
+static inline bool wf_park_idle(const struct wf_parking *parking) {
+    bool idle = wf_load(&parking->searching, WF_SEQ_CST) != 0;
+    for (unsigned word = 0; !idle && word * 64 < parking->count; word++)
+        idle = wf_park_look(parking, word) != 0;
+    return idle;
 }
 
 #endif

@@ -356,20 +356,6 @@ weft_status weft_pool_destroy(weft_pool *pool) {
     return WEFT_OK;
 }
 
-bool wf_pool_idle_on(const weft_pool *pool, unsigned node) {
-    const weft_plan_node *home = &weft_plan_nodes(pool->plan, NULL)[node];
-    return wf_load(&pool->parking.searching, WF_RELAXED) ||
-           wf_park_anybody_in(&pool->parking, home->first_worker, home->first_worker + home->worker_count);
-}
-
-bool wf_pool_wake(weft_pool *pool, unsigned worker) {
-    if (!wf_park_claim(&pool->parking, worker))
-        return false;
-    wf_search_begin(&pool->parking);
-    wf_signal_set(&pool->workers[worker]->token, WF_SIGNAL_TOKEN);
-    return true;
-}
-
 void wf_pool_retire(weft_pool *pool, unsigned worker) {
     wf_fetch_or(&pool->resting[worker / 64], UINT64_C(1) << worker % 64, WF_SEQ_CST);
     wf_pool_wake(pool, worker);
@@ -382,35 +368,6 @@ void wf_pool_rouse(weft_pool *pool, unsigned worker) {
 
 int wf_pool_memory_node(const weft_pool *pool, unsigned node) {
     return (int)wf_load(&pool->nodes[node]->memory_node, WF_RELAXED);
-}
-
-/* Claim a sleeper for work near a node: of the node itself, else in the order in which its first worker looks for victims. */
-static bool claim_near(weft_pool *pool, unsigned node, unsigned *claimed) {
-    const weft_plan_node *home = &weft_plan_nodes(pool->plan, NULL)[node];
-    const weft_plan_worker *first = &weft_plan_workers(pool->plan, NULL)[home->first_worker];
-    if (wf_park_claim_in(&pool->parking, home->first_worker, home->first_worker + home->worker_count, claimed))
-        return true;
-    for (unsigned g = 0; g < first->group_count; g++) {
-        const weft_victim_group *group = &first->groups[g];
-        for (unsigned i = 0; i < group->worker_count; i++) {
-            unsigned from = group->workers[i], to = from + 1; /* ids in a group increase: one look per run of neighbours */
-            while (i + 1 < group->worker_count && group->workers[i + 1] == to) {
-                to++;
-                i++;
-            }
-            if (wf_park_claim_in(&pool->parking, from, to, claimed))
-                return true;
-        }
-    }
-    return false;
-}
-
-void wf_pool_offer(weft_pool *pool, unsigned node) {
-    unsigned worker;
-    if (wf_load(&pool->parking.searching, WF_SEQ_CST) || !claim_near(pool, node, &worker))
-        return;
-    wf_search_begin(&pool->parking);
-    wf_signal_set(&pool->workers[worker]->token, WF_SIGNAL_TOKEN);
 }
 
 unsigned wf_pool_near(const weft_pool *pool) {

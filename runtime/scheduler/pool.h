@@ -13,14 +13,22 @@
 #include "scheduler/stack.h"
 #include "scheduler/worker.h"
 
+/* Another node, as seen from one. */
+struct wf_other_node {
+    unsigned node;
+    unsigned rank; /* of its distance: 0 is the nearest there is */
+};
+
 /* What one node owns: lies on it, touched by its first worker. */
 struct wf_node {
     struct wf_inbox inbox;
+    struct wf_parking parking;
     WF_LINE_ALIGNED wf_atomic_u32 outstanding; /* A: accepted work that has not ended, and WF_CLOSED; see wf_pool_admit() */
     WF_LINE_ALIGNED pthread_mutex_t record_lock;
     struct wf_record_pool records; /* L: record_lock to allocate; any thread frees */
     struct wf_area area;           /* I: this struct */
     unsigned index;                /* I */
+    struct wf_other_node *others;  /* I: all other nodes, nearest first */
     wf_atomic_u32 memory_node;     /* A: OS index of the node where its memory is, as an int; relaxed */
 };
 
@@ -36,8 +44,7 @@ struct weft_pool {
     wf_atomic_u32 *cpus;               /* A: per worker, the CPU of its place, UINT32_MAX: none of this machine; relaxed */
     pthread_t *threads;                /* the creator's and destroyer's */
     struct wf_stack *stacks;           /* the same; one per worker, released when all have ended */
-    struct wf_parking parking;
-    struct wf_parking waiting; /* only its `parked` bits: workers asleep inside a task, for what they wait for */
+    WF_LINE_ALIGNED wf_atomic_u64 waiting[WF_PARK_WORDS]; /* A: workers asleep inside a task, for what they wait for */
     WF_LINE_ALIGNED wf_atomic_u64 resting[WF_PARK_WORDS]; /* A: see worker.h */
     struct wf_broadcasts broadcasts;
     WF_LINE_ALIGNED wf_atomic_u32 inside; /* A: work made by tasks, and WF_CLOSED; see wf_pool_enter() */
@@ -52,6 +59,10 @@ struct weft_pool {
     struct wf_effective_lines *effective; /* I; its content L: the lock of watch.h */
     weft_status unwatched;                /* as settings: why changes are not followed although they should be */
 };
+
+static inline struct wf_parking *wf_parking_of(const struct wf_worker *worker) {
+    return &worker->pool->nodes[worker->node]->parking;
+}
 
 /* WEFT_EFORK where the pool was made before a fork: its workers are the parent's. */
 weft_status wf_pool_check(const weft_pool *pool);
@@ -73,11 +84,12 @@ void wf_pool_release(weft_pool *pool, unsigned node);
 void wf_pool_enter(weft_pool *pool);
 void wf_pool_leave(weft_pool *pool);
 
-/* Offer work near a node: wake the nearest sleeper unless somebody searches already. */
-void wf_pool_offer(weft_pool *pool, unsigned node);
+/* Offer visible work that lies near a node: to a searcher of the nearest node that has one, or to the nearest sleeper, who is woken
+ * (park.h). False: all workers are busy. */
+bool wf_pool_offer(weft_pool *pool, unsigned node);
 
-/* Whether a worker of a node looks for work, or sleeps. A hint. */
-bool wf_pool_idle_on(const weft_pool *pool, unsigned node);
+/* Whether some worker searches or sleeps. Sequentially consistent. */
+bool wf_pool_idle(const weft_pool *pool);
 
 /* Wake one sleeping worker if it sleeps; false: it does not. */
 bool wf_pool_wake(weft_pool *pool, unsigned worker);

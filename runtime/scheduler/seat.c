@@ -21,15 +21,21 @@ static unsigned worker_of(const weft_pool *pool, unsigned cpu) {
     return worker;
 }
 
+static bool claim_on(weft_pool *pool, unsigned node, unsigned *claimed) {
+    struct wf_parking *parking = &pool->nodes[node]->parking;
+    return wf_park_claim_any(parking, parking->first, claimed);
+}
+
 /* Any sleeper that has the same memory at hand as the caller. */
 static bool claim_like(weft_pool *pool, unsigned *claimed) {
     int node = pool->node_count > 1 ? wf_plan_current_node(pool->plan) : 0;
-    if (pool->node_count == 1 || !weft_plan_get_limits(pool->plan)->this_system)
-        return wf_park_claim_in(&pool->parking, 0, pool->worker_count, claimed);
-    if (node < 0)
-        return false;
-    const weft_plan_node *home = &weft_plan_nodes(pool->plan, NULL)[node];
-    return wf_park_claim_in(&pool->parking, home->first_worker, home->first_worker + home->worker_count, claimed);
+    bool known = pool->node_count == 1 || weft_plan_get_limits(pool->plan)->this_system;
+    if (known)
+        return node >= 0 && claim_on(pool, (unsigned)node, claimed);
+    for (unsigned any = 0; any < pool->node_count; any++)
+        if (claim_on(pool, any, claimed))
+            return true;
+    return false;
 }
 
 static bool claim(weft_pool *pool, unsigned *claimed) {
@@ -37,7 +43,8 @@ static bool claim(weft_pool *pool, unsigned *claimed) {
     unsigned worker = cpu < 0 ? pool->worker_count : worker_of(pool, (unsigned)cpu);
     if (worker < pool->worker_count) {
         *claimed = worker;
-        if (wf_park_claim_in(&pool->parking, worker, worker + 1, claimed))
+        struct wf_parking *parking = wf_parking_of(pool->workers[worker]);
+        if (wf_park_is_set(parking, worker) && wf_park_claim(parking, worker))
             return true;
         wf_store(&pool->workers[worker]->give_way, 1, WF_RELAXED);
     }
@@ -62,7 +69,7 @@ void wf_seat_leave(struct wf_seat *seat) {
     uint64_t bit = UINT64_C(1) << id % 64;
     wf_frame_leave(worker, &seat->frame);
     wf_self = seat->outer;
-    wf_fetch_or(&pool->parking.parked[id / 64], bit, WF_SEQ_CST);
+    wf_park_set(wf_parking_of(worker), id);
     if ((wf_load(&pool->resting[id / 64], WF_SEQ_CST) & bit) || wf_search_would_find(worker, true))
         wf_pool_wake(pool, id);
 }

@@ -68,10 +68,32 @@ static void classify_victims(struct wf_worker *worker) {
     }
 }
 
+/* What a node knows of itself and the others: its first worker looks for victims in the order of distance, by id within a
+ * distance, and ids are sorted by node. */
+static void order_others(weft_pool *pool, struct wf_node *node) {
+    const weft_plan_worker *workers = weft_plan_workers(pool->plan, NULL);
+    const weft_plan_node *home = &weft_plan_nodes(pool->plan, NULL)[node->index];
+    const weft_plan_worker *first = &workers[home->first_worker];
+    unsigned count = 0, rank = 0;
+    for (unsigned g = 0; g < first->group_count; g++) {
+        const weft_victim_group *group = &first->groups[g];
+        if (group->kind != WEFT_VICTIM_REMOTE)
+            continue;
+        for (unsigned i = 0; i < group->worker_count; i++) {
+            unsigned other = workers[group->workers[i]].node;
+            if (!i || other != workers[group->workers[i - 1]].node)
+                node->others[count++] = (struct wf_other_node){other, rank};
+        }
+        rank++;
+    }
+    wf_parking_init(&node->parking, home->first_worker, home->worker_count);
+}
+
 /* The node's part, made by its first worker so that it lies there. */
 static weft_status set_up_node(weft_pool *pool, unsigned index) {
+    size_t others = round_up(sizeof(struct wf_node), WF_LINE);
     struct wf_area area;
-    weft_status status = reserve_near(pool, index, sizeof(struct wf_node), &area);
+    weft_status status = reserve_near(pool, index, others + pool->node_count * sizeof(struct wf_other_node), &area);
     if (status)
         return status;
     struct wf_node *node = area.start;
@@ -81,6 +103,8 @@ static weft_status set_up_node(weft_pool *pool, unsigned index) {
     }
     node->area = area;
     node->index = index;
+    node->others = (struct wf_other_node *)(void *)((char *)area.start + others);
+    order_others(pool, node);
     wf_store(&node->memory_node, (uint32_t)weft_plan_nodes(pool->plan, NULL)[index].memory_node, WF_RELAXED);
     wf_inbox_init(&node->inbox);
     pthread_mutex_init(&node->record_lock, NULL);
@@ -142,11 +166,12 @@ static void report_start(weft_pool *pool, weft_status status) {
 /* Sleep until there may be work. The caller counts as a searcher before and after. */
 static void sleep_idle(struct wf_worker *worker) {
     weft_pool *pool = worker->pool;
+    struct wf_parking *parking = wf_parking_of(worker);
     wf_count(&worker->counters.parks, 1); /* from here to TOKEN the worker may be a caller's, see seat.h */
-    wf_park_announce(&pool->parking, worker->id);
+    wf_park_announce(parking, worker->id);
     bool stay = wf_load(&pool->stop, WF_SEQ_CST) || wf_search_would_find(worker, true);
-    if (stay && wf_park_claim(&pool->parking, worker->id)) {
-        wf_search_begin(&pool->parking);
+    if (stay && wf_park_claim(parking, worker->id)) {
+        wf_search_begin(parking);
         wf_count(&worker->counters.parks, (uint64_t)-1);
         return;
     }
@@ -164,7 +189,7 @@ static bool rests(const struct wf_worker *worker) {
 static void sleep_resting(struct wf_worker *worker) {
     weft_pool *pool = worker->pool;
     uint64_t bit = UINT64_C(1) << worker->id % 64;
-    wf_atomic_u64 *word = &pool->waiting.parked[worker->id / 64];
+    wf_atomic_u64 *word = &pool->waiting[worker->id / 64];
     wf_fetch_or(word, bit, WF_SEQ_CST);
     if (rests(worker) && !wf_load(&pool->stop, WF_ACQUIRE) && !wf_broadcast_any(worker, false)) {
         wf_count(&worker->counters.parks, 1);
@@ -191,11 +216,12 @@ static bool find_any(struct wf_worker *worker, struct wf_found *found) {
     weft_pool *pool = worker->pool;
     if (wf_search_own(worker, found))
         return true;
-    wf_search_begin(&pool->parking);
+    struct wf_parking *parking = wf_parking_of(worker);
+    wf_search_begin(parking);
     uint64_t deadline = 0;
     while (!wf_search(worker, found)) {
         if (wf_load(&pool->stop, WF_ACQUIRE) || rests(worker)) {
-            wf_search_end(&pool->parking);
+            wf_search_end(parking);
             return false;
         }
         uint64_t now = wf_now_ns();
@@ -211,7 +237,7 @@ static bool find_any(struct wf_worker *worker, struct wf_found *found) {
             wf_cpu_relax();
     }
     /* the last searcher: offers made meanwhile relied on it, and are visible now if nobody has taken them */
-    if (wf_search_end(&pool->parking) && wf_search_would_find(worker, false))
+    if (wf_search_end(parking) && wf_search_would_find(worker, false))
         wf_pool_offer(pool, worker->node);
     return true;
 }

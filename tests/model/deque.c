@@ -104,7 +104,7 @@ static struct wf_signal signal_of_thief;
 
 static void set_up_sleep(void) {
     set_up();
-    parking = (struct wf_parking){.searching = 1};
+    parking = (struct wf_parking){.searching = 1, .count = 1};
     signal_of_thief.bits = 0;
 }
 
@@ -112,7 +112,7 @@ static void publisher(void) {
     push();
     wf_deque_publish(&deque);
     unsigned worker;
-    if (!wf_load(&parking.searching, WF_SEQ_CST) && wf_park_claim_in(&parking, 0, 1, &worker)) {
+    if (!wf_load(&parking.searching, WF_SEQ_CST) && wf_park_claim_any(&parking, 0, &worker)) {
         wf_search_begin(&parking);
         wf_signal_set(&signal_of_thief, WF_SIGNAL_TOKEN);
     }

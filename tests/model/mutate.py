@@ -29,7 +29,7 @@ KEPT = [
      "is defence for sleepers that would not"),
     (r"scheduler/park.h:wf_search_begin:.*", "order by the parked bit's claim before it, or none: who begins has nothing to hand over"),
     (r"scheduler/park.h:wf_park_claim:.*", "order by the read-modify-writes of the parked word, which all read the newest"),
-    (r"scheduler/(park.h:wf_park_anybody|join.c:(wf_answer_request|offer_public|owner_sleeps)):.*", "a request that is answered late costs "
+    (r"scheduler/(park.h:wf_park_idle|join.c:(wf_answer_request|offer_public|owner_sleeps)):.*", "a request that is answered late costs "
      "help and time, never a task; the cases see only what is lost"),
     (r"scheduler/join.c:slot_announce:.*", "the end is seen by the read-modify-write itself; the order serves hints for help only"),
     (r"parallel/loop.c:loop_announce:.*", "the end is seen by the read-modify-write itself, and acquired by loop_ready()"),
@@ -44,7 +44,6 @@ KEPT = [
     (r"scheduler/deque.h:wf_deque_steal:cas.* acquire->relaxed", "order by the look before it where that reads the publish; found "
      "only when the look reads a word that was published later"),
     (r"scheduler/group.c:(wait_announce|wf_group_list):.*", "order by the mutex of the group's list, which both sides take in between"),
-    (r"scheduler/park.h:wf_park_claim_in:load.*", "order by the load of `searching` before it, which reads the sleeper's announcement"),
     (r"scheduler/ready_queue.h:wf_ready_queue_has_work:load\(&queue->first\).*", "an old `first` shows work that is gone, never hides any"),
     (r"scheduler/submit.c:hand_over:store\(&record->state\).*", "order by the queue's `last`"),
     (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|wf_pool_leave:.*|end_workers:.*)|scheduler/worker.c:(find_(any|work|leftover)|sleep_(idle|resting)):"
@@ -64,9 +63,12 @@ KEPT = [
 TEXT = [
     ("sleep without the last look for work", "scheduler/worker.c", " || wf_search_would_find(worker, true);", ";", "park"),
     ("sleep without the last look at stop", "scheduler/worker.c", "wf_load(&pool->stop, WF_SEQ_CST) || wf_search", "wf_search", "park"),
-    ("the last searcher wakes nobody", "scheduler/worker.c", "if (wf_search_end(&pool->parking) && wf_search_would_find(worker, false))",
-     "wf_search_end(&pool->parking); if (0)", "park"),
-    ("stay awake without the own bit", "scheduler/worker.c", "stay && wf_park_claim(&pool->parking, worker->id)", "stay", "park"),
+    ("the last searcher wakes nobody", "scheduler/worker.c", "if (wf_search_end(parking) && wf_search_would_find(worker, false))",
+     "wf_search_end(parking); if (0)", "park"),
+    ("an offer passes over the other nodes", "scheduler/park.c",
+     "        if (offer_on(pool, home->others[i].node))\n            return true;\n", "        (void)home;\n", "park"),
+    ("a woken worker is not counted", "scheduler/park.c", "    wf_search_begin(parking);\n    wf_signal_set", "    wf_signal_set", "park"),
+    ("stay awake without the own bit", "scheduler/worker.c", "stay && wf_park_claim(parking, worker->id)", "stay", "park"),
     ("the last piece of work does not wake the end", "scheduler/pool.c", "(&home->outstanding, 1, WF_ACQ_REL) == (WF_CLOSED | 1)",
      "(&home->outstanding, 1, WF_ACQ_REL) == 0x7fffffff", "park"),
     ("refused work keeps its admission", "scheduler/pool.c",

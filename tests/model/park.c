@@ -6,16 +6,19 @@
 
 static unsigned ran[4];
 static wf_atomic_u32 met;
+static uint32_t meeting; /* how many of them wait for each other */
 static wf_atomic_u32 submitted;
 
-static void set_up(unsigned workers) {
-    if (workers)
-        world_set_up(workers);
-    else
-        world_set_up_apart();
+static void set_up_tasks(void) {
     for (unsigned i = 0; i < 4; i++)
         ran[i] = 0;
     met = submitted = 0;
+    meeting = 2;
+}
+
+static void set_up(unsigned workers) {
+    world_set_up(workers);
+    set_up_tasks();
 }
 
 static void set_up_one(void) {
@@ -24,7 +27,14 @@ static void set_up_one(void) {
 
 /* Two workers on a node each. */
 static void set_up_apart(void) {
-    set_up(0);
+    world_set_up_apart();
+    set_up_tasks();
+}
+
+static void set_up_uneven(void) {
+    world_set_up_uneven();
+    set_up_tasks();
+    meeting = 3;
 }
 
 static void set_up_three(void) {
@@ -55,11 +65,11 @@ static void submit_two(void) {
 }
 
 static void wait_until_met(void) {
-    for (uint32_t seen; (seen = wf_load(&met, WF_RELAXED)) < 2;)
+    for (uint32_t seen; (seen = wf_load(&met, WF_RELAXED)) < meeting;)
         wf_futex_wait(&met, seen);
 }
 
-/* Two tasks that wait for each other: both workers must run, whatever the order of offers and naps. */
+/* Tasks that wait for each other: all workers must run, whatever the order of offers and naps. */
 static void meet_task(void *arg) {
     ++*(unsigned *)arg;
     wf_fetch_add(&met, 1, WF_RELAXED);
@@ -86,6 +96,14 @@ static void submit_meeting_to_one_node(void) {
     weft_submit_options there = {WEFT_SUBMIT_OPTIONS_INIT, .placed = true};
     EXPLORE_CHECK(weft_submit(&world_pool, meet_task, &ran[0], &there) == WEFT_OK);
     EXPLORE_CHECK(weft_submit(&world_pool, meet_task, &ran[1], &there) == WEFT_OK);
+    world_end();
+}
+
+/* Three that meet, all for the node of one worker or two. */
+static void submit_meeting_of_three(void) {
+    weft_submit_options there = {WEFT_SUBMIT_OPTIONS_INIT, .placed = true, .node = explore_choose(2)};
+    for (unsigned i = 0; i < 3; i++)
+        EXPLORE_CHECK(weft_submit(&world_pool, meet_task, &ran[i], &there) == WEFT_OK);
     world_end();
 }
 
@@ -193,6 +211,10 @@ static const struct explore_case cases[] = {
      .set_up = set_up_apart,
      .threads = {world_work, world_work, submit_meeting_to_one_node},
      .check = check_two},
+    {.name = "park/meet_on_two_nodes",
+     .set_up = set_up_uneven,
+     .threads = {world_work, world_work, world_work, submit_meeting_of_three},
+     .check = check_three},
     {.name = "park/close", .set_up = set_up_one, .threads = {world_work, submit_late, submit_one}, .check = check_one},
 };
 

@@ -19,8 +19,9 @@ static pthread_t thread_numbers[WORLD_WORKERS];
 static uint8_t classes[WORLD_WORKERS][WORLD_WORKERS];
 static _Alignas(WF_LINE) unsigned char records[WORLD_WORKERS + WORLD_NODES][RECORDS * RECORD_BYTES];
 static wf_atomic_u32 cpus[WORLD_WORKERS];
+static struct wf_other_node others[WORLD_NODES][WORLD_NODES];
 static wf_atomic_u32 enders;
-static weft_plan *plans[WORLD_WORKERS + 1], *plan_apart;
+static weft_plan *plans[WORLD_WORKERS + 1], *plan_apart, *plan_uneven;
 
 static void make_plan(weft_plan **plan, const weft_plan_options *options) {
     if (!weft_plan_create(plan, options))
@@ -34,6 +35,7 @@ void world_begin(void) {
         make_plan(&plans[count],
                   &(weft_plan_options){WEFT_PLAN_OPTIONS_INIT, .topology = "node:1 core:3 pu:1", .workers = count});
     make_plan(&plan_apart, &(weft_plan_options){WEFT_PLAN_OPTIONS_INIT, .topology = "node:2 core:1 pu:1"});
+    make_plan(&plan_uneven, &(weft_plan_options){WEFT_PLAN_OPTIONS_INIT, .topology = "node:2 core:2 pu:1", .workers = 3});
     explore_local((void **)(void *)&wf_self);
 }
 
@@ -76,6 +78,9 @@ static void set_up(weft_plan *plan) {
     world_pool.cpus = cpus;
     world_pool.threads = thread_numbers;
     for (unsigned node = 0; node < world_pool.node_count; node++) {
+        homes[node].index = node;
+        homes[node].others = others[node];
+        order_others(&world_pool, &homes[node]);
         wf_inbox_init(&homes[node].inbox);
         set_up_records(&homes[node].records, records[WORLD_WORKERS + node]);
     }
@@ -89,6 +94,10 @@ void world_set_up(unsigned count) {
 
 void world_set_up_apart(void) {
     set_up(plan_apart);
+}
+
+void world_set_up_uneven(void) {
+    set_up(plan_uneven);
 }
 
 void world_work(void) {

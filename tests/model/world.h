@@ -24,6 +24,9 @@ void world_set_up(unsigned workers);
 /* The same, two workers on a node each. */
 void world_set_up_apart(void);
 
+/* Three workers on two nodes. */
+void world_set_up_uneven(void);
+
 /* The life of the worker with the calling thread's number, until world_end(). */
 void world_work(void);
 

@@ -1,0 +1,55 @@
+/* Waking: who is woken for work, nearest first. Runs on any thread. */
+#include "scheduler/pool.h"
+
+/* The worker from which on sleepers of a node are looked for: those that share a cache with the caller come first. */
+static unsigned claim_from(const weft_pool *pool, const struct wf_node *node) {
+    const struct wf_worker *self = wf_self_in(pool);
+    if (!self || self->node != node->index)
+        return node->parking.first;
+    const weft_victim_group *group = self->planned->groups;
+    bool shares = self->planned->group_count && group->kind == WEFT_VICTIM_CACHE && group->workers[0] < self->id;
+    return shares ? group->workers[0] : self->id;
+}
+
+/* The claimer of a parked bit makes its worker a searcher. */
+static void hand_token(weft_pool *pool, struct wf_parking *parking, unsigned worker) {
+    wf_search_begin(parking);
+    wf_signal_set(&pool->workers[worker]->token, WF_SIGNAL_TOKEN);
+}
+
+/* Step 2 of an offer on one node; true: done. */
+static bool offer_on(weft_pool *pool, unsigned index) {
+    struct wf_node *node = pool->nodes[index];
+    unsigned worker;
+    if (wf_load(&node->parking.searching, WF_SEQ_CST))
+        return true;
+    if (!wf_park_claim_any(&node->parking, claim_from(pool, node), &worker))
+        return false;
+    hand_token(pool, &node->parking, worker);
+    return true;
+}
+
+bool wf_pool_offer(weft_pool *pool, unsigned node) {
+    if (offer_on(pool, node))
+        return true;
+    const struct wf_node *home = pool->nodes[node];
+    for (unsigned i = 0; i + 1 < pool->node_count; i++)
+        if (offer_on(pool, home->others[i].node))
+            return true;
+    return false;
+}
+
+bool wf_pool_wake(weft_pool *pool, unsigned worker) {
+    struct wf_parking *parking = wf_parking_of(pool->workers[worker]);
+    if (!wf_park_claim(parking, worker))
+        return false;
+    hand_token(pool, parking, worker);
+    return true;
+}
+
+bool wf_pool_idle(const weft_pool *pool) {
+    for (unsigned node = 0; node < pool->node_count; node++)
+        if (wf_park_idle(&pool->nodes[node]->parking))
+            return true;
+    return false;
+}
