@@ -1,0 +1,25 @@
+/* pthreadpool: loops only, the caller is one of its threads. */
+#include "harness/peers/pthreadpool.h"
+
+#include "harness/peers/peer.h"
+
+const bool peer_caller_works = true;
+pthreadpool_t peer_pthreadpool;
+
+const char *peer_version(void) {
+    return "pthreadpool";
+}
+
+bool peer_start(unsigned workers) {
+    peer_pthreadpool = pthreadpool_create(workers);
+    return peer_pthreadpool != NULL;
+}
+
+bool peer_stop(void) {
+    pthreadpool_destroy(peer_pthreadpool);
+    return true;
+}
+
+void peer_run(void (*fn)(void *arg), void *arg) {
+    fn(arg);
+}
