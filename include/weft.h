@@ -9,6 +9,7 @@
 #define WEFT_VERSION_PATCH 0
 
 #include "weft/array.h"
+#include "weft/fork.h"
 #include "weft/loop.h"
 #include "weft/memory.h"
 #include "weft/plan.h"

@@ -1,5 +1,5 @@
 /*
- * Tasks: submit from any thread, spawn and sync on workers, and groups that both may fill.
+ * Tasks: submit from any thread, spawn and sync on workers, and groups that both may fill. Typed tasks, which cost less: weft/fork.h.
  *
  * A task that waits (weft_sync, weft_group_wait, a loop) runs only work of its own subtree in the meantime: its children,
  * their children, and tasks of the group it waits for. It never runs a stranger's task, so a lock held across a wait
@@ -32,6 +32,17 @@ typedef struct weft_submit_options {
 } weft_submit_options;
 
 #define WEFT_SUBMIT_OPTIONS_INIT .size = sizeof(weft_submit_options)
+
+/**
+ * Run fn(arg) as a task of the pool and wait for its end. Serial equivalent: fn(arg).
+ *
+ * @return WEFT_OK: it has run; WEFT_EINVAL: NULL pool or fn; WEFT_ENOMEM; WEFT_ECLOSED: the pool is closed and it never runs; WEFT_EFORK.
+ *
+ * Threads: any, concurrently. Inside a task of the pool it is a call in a task of its own: what it spawns has ended when it returns. A
+ * worker of another pool sleeps meanwhile, so this pool's task must not wait for that one. Blocks: yes. Orders: the caller's earlier
+ * writes are visible to the task, the task's writes to the caller afterwards.
+ */
+WEFT_API weft_status weft_run(weft_pool *pool, weft_task_fn fn, void *arg);
 
 /**
  * Submit one detached task. Tasks submitted to one node start roughly in order. It may run on another node if that one is idle.

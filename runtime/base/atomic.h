@@ -35,5 +35,8 @@ typedef _Atomic(void *) wf_atomic_ptr;
 #define wf_cas(object, expected, desired, order, fail)                                                                           \
     atomic_compare_exchange_strong_explicit(object, expected, desired, order, fail)
 
+/* Keeps the compiler from moving memory accesses across it; for the side of a membarrier(2) that costs nothing. */
+#define wf_signal_fence() atomic_signal_fence(memory_order_seq_cst)
+
 #endif
 #endif

@@ -134,7 +134,7 @@ static void run_units(struct visit *visit, struct wf_units units) {
     for (size_t at = first; at < last;) {
         size_t next = last - at > most ? at + most : last;
         job->body(job->arg, (weft_range){at, next});
-        if (worker->deque.head != worker->frame->base)
+        if (wf_deque_head(&worker->deque) != worker->frame->base)
             wf_sync_to(worker, worker->frame->base); /* an iteration has ended when its children have */
         visit->chunks++;
         at = next;

@@ -23,20 +23,19 @@ static size_t cut(const struct split_job *job, size_t first, size_t last) {
     return middle > first ? middle : 0;
 }
 
-static void run_half(struct wf_worker *worker, struct wf_slot *slot);
+static void run_half(weft_deque *deque, weft_slot *slot);
 
 /* Give the upper half to whoever asked; returns where the lower half ends. */
 static size_t split_off(struct wf_worker *worker, struct split_job *job, size_t first, size_t last) {
     size_t middle = cut(job, first, last);
-    struct wf_slot *slot = middle ? wf_spawn_slot(worker) : NULL;
+    weft_slot *slot = middle ? wf_spawn_slot(worker) : NULL;
     if (!slot)
         return last;
     slot->run = run_half;
-    slot->call.job = job;
-    slot->parent = worker->frame;
-    slot->first = middle;
-    slot->last = last;
-    wf_spawned(worker);
+    slot->payload.range.job = job;
+    slot->payload.range.first = middle;
+    slot->payload.range.last = last;
+    wf_spawned(worker, slot);
     return middle;
 }
 
@@ -86,9 +85,10 @@ static void run_range(struct wf_worker *worker, struct split_job *job, size_t fi
     wf_fetch_add(&job->workers, 1, WF_RELAXED);
 }
 
-static void run_half(struct wf_worker *worker, struct wf_slot *slot) {
-    size_t first = slot->first, last = slot->last;
-    struct split_job *job = slot->call.job;
+static void run_half(weft_deque *deque, weft_slot *slot) {
+    struct wf_worker *worker = wf_worker_of(deque);
+    size_t first = slot->payload.range.first, last = slot->payload.range.last;
+    struct split_job *job = slot->payload.range.job;
     worker->frame->in_loop = true;
     run_range(worker, job, first, last);
 }

@@ -1,6 +1,8 @@
 /* Spawn, sync, and the waiting of workers inside tasks. Every function runs on the worker it names. */
 #include "scheduler/join.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
 #include "base/status.h"
 #include "scheduler/placed.h"
@@ -8,7 +10,7 @@
 
 /* The owner of the slot that runs here sleeps until it is done: what is public here is its subtree, so let it help. */
 static bool owner_sleeps(const struct wf_worker *worker) {
-    return worker->serving && (wf_load(&worker->serving->state, WF_SEQ_CST) & WF_SLOT_WAITING);
+    return worker->serving && (wf_load(wf_slot_state(worker->serving), WF_SEQ_CST) & WF_SLOT_WAITING);
 }
 
 /* Tasks have become public: wake the nearest sleeper, else the owner that waits for them, unless somebody searches. That one
@@ -19,32 +21,58 @@ static void offer_public(struct wf_worker *worker) {
         wf_signal_set(&pool->workers[worker->serving_owner]->signal, WF_SIGNAL_HINT);
 }
 
+/* Make the oldest private tasks public and note who spawned them, which a thief may ask. */
+static uint32_t publish(struct wf_worker *worker, uint32_t head, uint32_t most) {
+    struct wf_deque *deque = &worker->deque;
+    uint32_t split = wf_deque_word_split(wf_load(&deque->word, WF_RELAXED)),
+             end = head < deque->capacity ? head : deque->capacity;
+    struct wf_frame *frame = worker->frame;
+    end = end - split < most ? end : split + most;
+    for (uint32_t i = end; i > split; i--) {
+        while (frame && frame->base >= i)
+            frame = frame->outer;
+        wf_store(wf_slot_parent(&deque->slots[i - 1]), frame, WF_RELAXED); /* released by the word */
+    }
+    return wf_deque_publish(deque, head, most);
+}
+
+/* Nothing hides behind a worker that waits. */
+static bool publish_all(struct wf_worker *worker) {
+    uint32_t head = wf_deque_head(&worker->deque), published = 0, count;
+    while ((count = publish(worker, head, WF_DEQUE_PUBLISH_MOST)))
+        published += count;
+    if (published)
+        wf_deque_open(&worker->deque, head, false);
+    return published;
+}
+
 /*
- * Thieves found nothing public here. Publish, wake somebody if nobody looks, and keep the request standing as long as anyone
- * is idle. The request is cleared before the look at idle workers, and an idle worker asks after it is counted as one.
+ * Half of what is private, the oldest, which are the largest in most programs; all of it if several look for work. The request stands
+ * until something is public: a spawn that comes later answers it.
  */
-void wf_answer_request(struct wf_worker *worker) {
-    bool published = wf_deque_publish(&worker->deque);
-    wf_exchange(&worker->deque.request, 0, WF_SEQ_CST);
+void wf_answer_request(struct wf_worker *worker, uint32_t head) {
+    struct wf_deque *deque = &worker->deque;
+    uint32_t hidden = head - wf_deque_word_split(wf_load(&deque->word, WF_RELAXED));
+    uint32_t most = wf_load(&wf_parking_of(worker)->searching, WF_RELAXED) > 1 ? hidden : hidden - hidden / 2;
+    uint32_t published = publish(worker, head, most < WF_DEQUE_PUBLISH_MOST ? most : WF_DEQUE_PUBLISH_MOST);
+    wf_deque_open(deque, head, !published);
     if (published)
         offer_public(worker);
-    if (wf_pool_idle(worker->pool) || owner_sleeps(worker))
-        wf_deque_ask(&worker->deque);
 }
 
 void wf_frame_leave(struct wf_worker *worker, struct wf_frame *frame) {
-    if (worker->deque.head != frame->base)
+    if (wf_deque_head(&worker->deque) != frame->base)
         wf_sync_to(worker, frame->base);
     if (WF_UNLIKELY(frame->placed))
         wf_placed_end(worker, frame);
     worker->frame = frame->outer;
 }
 
-void wf_run_slot(struct wf_worker *worker, struct wf_slot *slot) {
+void wf_run_slot(struct wf_worker *worker, weft_slot *slot, const struct wf_frame *parent) {
     struct wf_frame frame;
-    wf_frame_enter(worker, &frame, slot->parent, NULL);
+    wf_frame_enter(worker, &frame, parent, NULL);
     wf_count(&worker->counters.tasks, 1);
-    slot->run(worker, slot);
+    slot->run(&worker->deque.face, slot);
     wf_frame_leave(worker, &frame);
 }
 
@@ -86,7 +114,7 @@ static void sleep_for(struct wf_worker *worker, const struct wf_wait *wait) {
 }
 
 void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
-    if (wf_deque_publish(&worker->deque)) /* nothing hides behind a worker that waits */
+    if (publish_all(worker))
         offer_public(worker);
     uint64_t deadline = 0;
     while (!wait->ready(wait->what)) {
@@ -107,71 +135,109 @@ void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
 
 /* Waiting for the newest slot, which is stolen. */
 static bool slot_ready(void *what) {
-    struct wf_slot *slot = what;
-    return wf_load(&slot->state, WF_ACQUIRE) & WF_SLOT_DONE; /* pairs with wf_run_stolen() */
+    return wf_load(wf_slot_state(what), WF_ACQUIRE) & WF_SLOT_DONE; /* pairs with wf_run_stolen() */
+}
+
+/* The deque of the worker that has the slot; NULL: it has not said so yet. */
+static struct wf_worker *thief_of(const struct wf_worker *worker, weft_slot *slot) {
+    uint32_t thief = wf_load(wf_slot_state(slot), WF_ACQUIRE) >> WF_SLOT_THIEF_SHIFT;
+    return thief ? worker->pool->workers[thief - 1] : NULL;
 }
 
 /* Leapfrog: the word is read first and the slot's state after it, see deque.h. */
 static bool slot_help(struct wf_worker *worker, void *what) {
-    struct wf_slot *slot = what;
-    uint32_t thief = wf_load(&slot->state, WF_ACQUIRE) >> WF_SLOT_THIEF_SHIFT;
-    if (!thief)
+    struct wf_worker *other = thief_of(worker, what);
+    if (!other)
         return false;
-    struct wf_worker *other = worker->pool->workers[thief - 1];
     uint64_t word = wf_deque_look(&other->deque);
     if (!wf_deque_word_has_work(word)) {
-        wf_deque_ask(&other->deque);
+        wf_deque_ask(&other->deque, wf_now_ns());
         return false;
     }
-    if (slot_ready(slot))
+    if (slot_ready(what))
         return false;
-    struct wf_slot *stolen = wf_deque_steal(&other->deque, word);
+    weft_slot *stolen = wf_deque_steal(&other->deque, word);
     if (!stolen)
         return false;
-    wf_count_steal(worker, thief - 1);
-    wf_run_stolen(worker, stolen, thief - 1);
+    wf_count_steal(worker, other->id);
+    wf_run_stolen(worker, stolen, other->id);
     return true;
 }
 
+/* Before sleep: what the thief hides is to be seen by the next slot_help(). */
 static bool slot_announce(struct wf_worker *worker, void *what) {
-    (void)worker;
-    struct wf_slot *slot = what;
+    struct wf_worker *other = thief_of(worker, what);
+    if (other) {
+        wf_deque_ask(&other->deque, WF_DEQUE_ANYWAY);
+        wf_deque_force(&other->deque);
+    }
     /* seq_cst: the thief looks at WAITING after it published (owner_sleeps); acquire: it may be done */
-    return wf_fetch_or(&slot->state, WF_SLOT_WAITING, WF_SEQ_CST) & WF_SLOT_DONE;
+    return wf_fetch_or(wf_slot_state(what), WF_SLOT_WAITING, WF_SEQ_CST) & WF_SLOT_DONE;
 }
 
-static void join_newest(struct wf_worker *worker) {
-    struct wf_deque *deque = &worker->deque;
-    struct wf_slot *slot = &deque->slots[deque->head - 1];
+static void join_newest(struct wf_worker *worker, uint32_t head) {
+    weft_slot *slot = &worker->deque.slots[head - 1];
     if (!slot_ready(slot))
         wf_wait_for(worker, &(struct wf_wait){slot_ready, slot_help, slot_announce, NULL, slot});
-    wf_deque_drop(deque);
+    wf_deque_drop(&worker->deque, head);
+}
+
+/* A slot beyond the capacity: it ran when it was spawned. */
+static void drop_overflow(struct wf_deque *deque, uint32_t head) {
+    weft_slot *slot = &deque->slots[head - 1];
+    wf_store(wf_slot_live(slot), 0, WF_RELAXED);
+    deque->face.head = slot;
+    wf_deque_open(deque, head - 1, wf_deque_asked(deque));
+}
+
+/* The newest of `head` slots leaves the deque. True: it is the caller's to run. False: it has run. */
+static bool take_newest(struct wf_worker *worker, uint32_t head) {
+    struct wf_deque *deque = &worker->deque;
+    if (WF_UNLIKELY(head > deque->capacity)) {
+        drop_overflow(deque, head);
+        return false;
+    }
+    if (!wf_deque_pop(deque, head)) {
+        join_newest(worker, head);
+        return false;
+    }
+    if (WF_UNLIKELY(wf_deque_asked(deque)))
+        wf_answer_request(worker, head - 1);
+    return true;
 }
 
 void wf_sync_to(struct wf_worker *worker, uint32_t base) {
+    for (uint32_t head; (head = wf_deque_head(&worker->deque)) > base;)
+        if (take_newest(worker, head))
+            wf_run_slot(worker, &worker->deque.slots[head - 1], worker->frame);
+}
+
+void weft_slot_spawned(weft_deque *face, weft_slot *slot) {
+    struct wf_worker *worker = wf_worker_of(face);
     struct wf_deque *deque = &worker->deque;
-    while (deque->head > base) {
-        struct wf_slot *slot = wf_deque_pop(deque);
-        if (!slot) {
-            join_newest(worker);
-            continue;
-        }
-        if (WF_UNLIKELY(wf_deque_asked(deque)))
-            wf_answer_request(worker);
-        wf_run_slot(worker, slot);
+    uint32_t head = (uint32_t)(slot - deque->slots) + 1;
+    face->head = slot + 1;
+    assert(head < deque->room && "too many children that wait for their sync");
+    if (head > deque->capacity) {
+        wf_count(&worker->counters.overflows, 1);
+        wf_store(wf_deque_guard(deque), WF_DEQUE_ALL, WF_RELAXED);
+        slot->run(face, slot);
+        face->head = slot + 1;
+    } else if (wf_deque_asked(deque)) {
+        wf_answer_request(worker, head);
     }
 }
 
-void wf_sync(struct wf_worker *worker) {
-    struct wf_frame *frame = worker->frame;
-    wf_sync_to(worker, frame->base);
-    if (WF_UNLIKELY(frame->placed))
-        wf_placed_sync(worker, frame);
+int weft_slot_sync(weft_deque *face, weft_slot *slot) {
+    struct wf_worker *worker = wf_worker_of(face);
+    face->head = slot + 1;
+    wf_store(wf_slot_live(slot), WF_SLOT_TYPED, WF_RELEASE); /* until the word tells whose it is */
+    return take_newest(worker, (uint32_t)(slot - worker->deque.slots) + 1);
 }
 
-static void run_plain(struct wf_worker *worker, struct wf_slot *slot) {
-    (void)worker;
-    slot->call.fn(slot->arg);
+static void run_plain(weft_deque *deque, weft_slot *slot) {
+    (void)deque;
+    slot->payload.plain.fn(slot->payload.plain.arg);
 }
 
 weft_status weft_spawn(weft_task_fn fn, void *arg) {
@@ -180,18 +246,28 @@ weft_status weft_spawn(weft_task_fn fn, void *arg) {
         return wf_fail(WEFT_EINVAL, "weft_spawn() needs a running task: call it on a worker, or use weft_submit()");
     if (!fn)
         return wf_fail(WEFT_EINVAL, "weft_spawn() needs a function, got NULL");
-    struct wf_slot *slot = wf_spawn_slot(worker);
+    weft_slot *slot = wf_spawn_slot(worker);
     if (WF_UNLIKELY(!slot)) {
         wf_count(&worker->counters.overflows, 1);
         wf_run_call(worker, fn, arg, worker->frame, NULL);
         return WEFT_OK;
     }
     slot->run = run_plain;
-    slot->call.fn = fn;
-    slot->arg = arg;
-    slot->parent = worker->frame;
-    wf_spawned(worker);
+    slot->payload.plain.fn = fn;
+    slot->payload.plain.arg = arg;
+    wf_spawned(worker, slot);
     return WEFT_OK;
+}
+
+void wf_sync(struct wf_worker *worker) {
+    struct wf_frame *frame = worker->frame;
+    uint32_t head = wf_deque_head(&worker->deque), base = head;
+    while (base > frame->base && wf_load(wf_slot_live(&worker->deque.slots[base - 1]), WF_RELAXED) == WF_SLOT_PLAIN)
+        base--;
+    if (base < head)
+        wf_sync_to(worker, base);
+    if (WF_UNLIKELY(frame->placed))
+        wf_placed_sync(worker, frame);
 }
 
 weft_status weft_sync(void) {

@@ -8,38 +8,43 @@
 
 #include "scheduler/pool.h"
 
-/* Spawn: the returned slot is filled by the caller (run, call, arg, ...) and pushed with wf_spawned(). NULL: the deque is
- * full, the caller runs the task inline. */
-static inline struct wf_slot *wf_spawn_slot(struct wf_worker *worker) {
-    return wf_deque_next(&worker->deque);
+/* Spawn: the returned slot's run and payload are filled by the caller, and it is pushed with wf_spawned(). NULL: the deque is full,
+ * the caller runs the task inline. */
+static inline weft_slot *wf_spawn_slot(struct wf_worker *worker) {
+    struct wf_deque *deque = &worker->deque;
+    weft_slot *head = wf_deque_settle(deque);
+    return WF_LIKELY(head < deque->slots + deque->capacity) ? head : NULL;
 }
 
-WF_COLD void wf_answer_request(struct wf_worker *worker);
+/* Thieves have asked: make some of the tasks below `head` public, and wake somebody if nobody looks. */
+WF_COLD void wf_answer_request(struct wf_worker *worker, uint32_t head);
 
-static inline void wf_spawned(struct wf_worker *worker) {
-    wf_deque_push(&worker->deque);
-    if (WF_UNLIKELY(wf_deque_asked(&worker->deque)))
-        wf_answer_request(worker);
+static inline void wf_spawned(struct wf_worker *worker, weft_slot *slot) {
+    struct wf_deque *deque = &worker->deque;
+    wf_store(wf_slot_live(slot), WF_SLOT_PLAIN, WF_RELEASE); /* as weft_slot_push() */
+    deque->face.head = slot + 1;
+    if (WF_UNLIKELY(wf_deque_asked(deque)))
+        wf_answer_request(worker, (uint32_t)(slot + 1 - deque->slots));
 }
 
 /* A frame around user code that may spawn: begins here, ends with an implicit sync. */
 static inline void wf_frame_enter(struct wf_worker *worker, struct wf_frame *frame, const struct wf_frame *parent,
                                   const weft_group *group) {
-    *frame = (struct wf_frame){.outer = worker->frame, .parent = parent, .group = group, .base = worker->deque.head};
+    *frame = (struct wf_frame){.outer = worker->frame, .parent = parent, .group = group, .base = wf_deque_head(&worker->deque)};
     worker->frame = frame;
 }
 void wf_frame_leave(struct wf_worker *worker, struct wf_frame *frame);
 
-/* Run a slot in a frame of its own, with an implicit sync at its end. */
-void wf_run_slot(struct wf_worker *worker, struct wf_slot *slot);
+/* Run a slot in a frame of its own, a child of `parent`, with an implicit sync at its end. */
+void wf_run_slot(struct wf_worker *worker, weft_slot *slot, const struct wf_frame *parent);
 
 /* Run a function in a frame of its own, with an implicit sync at its end. */
 void wf_run_call(struct wf_worker *worker, weft_task_fn fn, void *arg, const struct wf_frame *parent, const weft_group *group);
 
-/* Wait for all children of the running task. */
+/* Wait for all children of the running task but those that typed tasks wait for. */
 void wf_sync(struct wf_worker *worker);
 
-/* Wait until the deque is down to `base` slots; placed children (placed.h) are not waited for. */
+/* Run and wait until the deque is down to `base` slots; placed children (placed.h) are not waited for. */
 void wf_sync_to(struct wf_worker *worker, uint32_t base);
 
 /* Something a worker waits for inside a task. */

@@ -38,22 +38,21 @@ static unsigned home_of(const struct wf_worker *worker) {
     return frame ? frame->home - 1 : worker->node;
 }
 
-static void run_at_home(struct wf_worker *worker, struct wf_slot *slot) {
-    worker->frame->home = (unsigned)slot->first;
-    slot->call.fn(slot->arg);
+static void run_at_home(weft_deque *deque, weft_slot *slot) {
+    wf_worker_of(deque)->frame->home = (unsigned)slot->payload.plain.home;
+    slot->payload.plain.fn(slot->payload.plain.arg);
 }
 
 /* On the worker's own node: a slot as for any child. False: the deque is full. */
 static bool spawn_here(struct wf_worker *worker, weft_task_fn fn, void *arg) {
-    struct wf_slot *slot = wf_spawn_slot(worker);
+    weft_slot *slot = wf_spawn_slot(worker);
     if (!slot)
         return false;
     slot->run = run_at_home;
-    slot->call.fn = fn;
-    slot->arg = arg;
-    slot->parent = worker->frame;
-    slot->first = worker->node + 1;
-    wf_spawned(worker);
+    slot->payload.plain.fn = fn;
+    slot->payload.plain.arg = arg;
+    slot->payload.plain.home = worker->node + 1;
+    wf_spawned(worker, slot);
     return true;
 }
 

@@ -1,11 +1,15 @@
 /* The search round, in the order of the plan's victim groups. Runs on the searching worker only. */
 #include "scheduler/search.h"
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "scheduler/join.h"
 
 #define INBOX_EVERY 61u
 #define INBOX_BATCH 16u
+#define WORTH_NS 1000u /* a stolen task that took longer was worth it */
+#define PATIENCE_LEAST_NS 2000u
+#define PATIENCE_MOST_NS 64000u
 
 void wf_count_steal(struct wf_worker *worker, unsigned victim) {
     unsigned class = worker->classes[victim];
@@ -25,7 +29,7 @@ static bool steal_from(struct wf_worker *worker, unsigned victim, struct wf_foun
             return true;
         }
     } else {
-        wf_deque_ask(&other->deque);
+        wf_deque_ask(&other->deque, wf_now_ns());
     }
     if (wf_ready_queue_has_work(&other->ready) && (found->record = wf_ready_queue_take(&other->ready))) {
         found->kind = WF_FOUND_RECORD;
@@ -127,28 +131,43 @@ bool wf_search_would_find(struct wf_worker *worker, bool ask) {
         if (wf_deque_word_has_work(wf_deque_look(&other->deque)) || wf_ready_queue_has_work(&other->ready))
             work = true;
         else if (ask && other != worker)
-            wf_deque_ask(&other->deque);
+            wf_deque_ask(&other->deque, WF_DEQUE_ANYWAY);
     }
+    for (unsigned i = 0; ask && !work && i < pool->worker_count; i++)
+        work = pool->workers[i] != worker && wf_deque_force(&pool->workers[i]->deque);
     for (unsigned i = 0; i < pool->node_count; i++)
         work = work || wf_inbox_has_work(&pool->nodes[i]->inbox);
     return work;
 }
 
-void wf_run_stolen(struct wf_worker *worker, struct wf_slot *slot, unsigned victim) {
-    struct wf_slot *outer_serving = worker->serving;
+/* How long nobody asks the victim again: the longer, the smaller what it gave away was. */
+static void learn_patience(struct wf_deque *deque, uint64_t task_ns) {
+    uint64_t patience = wf_load(&deque->patience_ns, WF_RELAXED);
+    if (task_ns >= WORTH_NS)
+        patience = 0;
+    else
+        patience = patience < PATIENCE_LEAST_NS ? PATIENCE_LEAST_NS : patience < PATIENCE_MOST_NS ? 2 * patience : patience;
+    wf_store(&deque->patience_ns, patience, WF_RELAXED);
+}
+
+void wf_run_stolen(struct wf_worker *worker, weft_slot *slot, unsigned victim) {
+    weft_slot *outer_serving = worker->serving;
     unsigned outer_owner = worker->serving_owner;
+    struct wf_worker *owner = worker->pool->workers[victim];
+    uint64_t begin = wf_now_ns();
     worker->serving = slot;
     worker->serving_owner = victim;
     wf_deque_new_epoch(&worker->deque);
     /* release: an owner that knows the thief sees the new epoch */
-    wf_fetch_or(&slot->state, (worker->id + 1) << WF_SLOT_THIEF_SHIFT, WF_RELEASE);
-    wf_run_slot(worker, slot);
+    wf_fetch_or(wf_slot_state(slot), (worker->id + 1) << WF_SLOT_THIEF_SHIFT, WF_RELEASE);
+    wf_run_slot(worker, slot, wf_load(wf_slot_parent(slot), WF_RELAXED));
     wf_deque_new_epoch(&worker->deque);
     worker->serving = outer_serving;
     worker->serving_owner = outer_owner;
     /* release: the owner that acquires DONE sees the task's writes. The slot may be reused from here on. */
-    if (wf_fetch_or(&slot->state, WF_SLOT_DONE, WF_ACQ_REL) & WF_SLOT_WAITING)
-        wf_signal_set(&worker->pool->workers[victim]->signal, WF_SIGNAL_HINT);
+    if (wf_fetch_or(wf_slot_state(slot), WF_SLOT_DONE, WF_ACQ_REL) & WF_SLOT_WAITING)
+        wf_signal_set(&owner->signal, WF_SIGNAL_HINT);
+    learn_patience(&owner->deque, wf_now_ns() - begin);
 }
 
 void wf_run_found(struct wf_worker *worker, const struct wf_found *found) {

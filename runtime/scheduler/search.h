@@ -12,7 +12,7 @@
 /* One piece of work in hand. */
 struct wf_found {
     enum { WF_FOUND_NOTHING, WF_FOUND_SLOT, WF_FOUND_RECORD, WF_FOUND_BROADCAST } kind;
-    struct wf_slot *slot;
+    weft_slot *slot;
     unsigned victim; /* SLOT: whose deque it came from */
     struct wf_task_record *record;
     unsigned broadcast;
@@ -35,7 +35,7 @@ bool wf_search_would_find(struct wf_worker *worker, bool ask);
 void wf_run_found(struct wf_worker *worker, const struct wf_found *found);
 
 /* Run a slot that was taken from victim's deque, and tell its owner. */
-void wf_run_stolen(struct wf_worker *worker, struct wf_slot *slot, unsigned victim);
+void wf_run_stolen(struct wf_worker *worker, weft_slot *slot, unsigned victim);
 
 void wf_count_steal(struct wf_worker *worker, unsigned victim);
 

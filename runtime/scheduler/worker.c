@@ -116,8 +116,9 @@ static weft_status set_up_worker(weft_pool *pool, unsigned id, struct wf_worker 
     const weft_plan_worker *planned = &weft_plan_workers(pool->plan, NULL)[id];
     size_t classes = round_up(sizeof(struct wf_worker), WF_LINE);
     size_t slots = round_up(classes + pool->worker_count, WF_LINE);
+    uint32_t capacity = pool->settings.deque_slots, room = capacity + WF_DEQUE_OVERFLOW;
     struct wf_area area;
-    weft_status status = reserve_near(pool, planned->node, slots + pool->settings.deque_slots * sizeof(struct wf_slot), &area);
+    weft_status status = reserve_near(pool, planned->node, slots + (room + 1) * sizeof(weft_slot), &area);
     if (status)
         return status;
     struct wf_worker *worker = area.start; /* zeroed by the kernel, touched here */
@@ -130,7 +131,7 @@ static weft_status set_up_worker(weft_pool *pool, unsigned id, struct wf_worker 
     worker->random = wf_now_ns() ^ ((uint64_t)id << 32);
     worker->classes = (uint8_t *)area.start + classes;
     classify_victims(worker);
-    wf_deque_init(&worker->deque, (struct wf_slot *)(void *)((char *)area.start + slots), pool->settings.deque_slots);
+    wf_deque_init(&worker->deque, (weft_slot *)(void *)((char *)area.start + slots), capacity, room);
     if ((status = reserve_records(pool, planned->node, &worker->records, WORKER_RECORDS_BYTES))) {
         wf_area_release(&area);
         return status;

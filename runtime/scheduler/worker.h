@@ -43,7 +43,7 @@ struct wf_worker {
     pid_t tid;                       /* I: for the kernel */
     struct wf_area area;             /* I: this struct and the deque's slots */
     struct wf_frame *frame;          /* O: innermost running task; NULL: idle */
-    struct wf_slot *serving;         /* O: the stolen slot that runs innermost; its owner may sleep for it */
+    weft_slot *serving;              /* O: the stolen slot that runs innermost; its owner may sleep for it */
     unsigned serving_owner;          /* O */
     uint8_t *classes;                /* I: per worker, class of a steal from it: 0 cache, 1 node, 2 + rank of the distance */
     unsigned last_victim;            /* O: where the last steal succeeded */
@@ -62,6 +62,11 @@ struct wf_worker {
 
 /* The calling thread's worker, NULL outside pools. */
 extern _Thread_local struct wf_worker *wf_self __attribute__((tls_model("initial-exec")));
+
+/* The worker whose deque it is. */
+static inline struct wf_worker *wf_worker_of(weft_deque *deque) {
+    return WF_CONTAINER_OF(WF_CONTAINER_OF(deque, struct wf_deque, face), struct wf_worker, deque);
+}
 
 /* The calling thread's worker if it belongs to pool. */
 static inline struct wf_worker *wf_self_in(const weft_pool *pool) {

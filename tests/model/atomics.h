@@ -79,4 +79,13 @@ EXPLORE_TYPE(ptr, explore_pointer, (uint64_t)(uintptr_t), (void *)(uintptr_t))
 #define wf_cas(object, expected, desired, order, fail)                                                                           \
     EXPLORE_PICK(object, cas)(object, expected, desired, order, fail, EXPLORE_PLACE("cas", #object))
 
+/* Threads run as they are written here. */
+#define wf_signal_fence() ((void)0)
+#define weft_atomic_signal_fence() ((void)0)
+
+/* Of the fast paths that are compiled into programs, weft/fork.h. */
+#define weft_atomic_load(object) wf_load(object, WF_RELAXED)
+#define weft_atomic_store(object, value) wf_store(object, value, WF_RELAXED)
+#define weft_atomic_store_release(object, value) wf_store(object, value, WF_RELEASE)
+
 #endif

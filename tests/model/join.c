@@ -91,7 +91,7 @@ static void run_task(void *arg) {
     for (unsigned i = 0; i < task->children; i++)
         EXPLORE_CHECK(!weft_spawn(run_task, &tasks[task->first_child + i]));
     if (publishes)
-        wf_deque_publish(&wf_self->deque);
+        wf_deque_publish(&wf_self->deque, wf_deque_head(&wf_self->deque), TASKS);
     EXPLORE_CHECK(!weft_sync());
     for (unsigned i = 0; i < task->children; i++)
         EXPLORE_CHECK(tasks[task->first_child + i].ran == 1);
@@ -131,7 +131,7 @@ static void steal_once(void) {
     struct wf_deque *victim = &world_pool.workers[0]->deque;
     for (unsigned i = 0; i < 3; i++) {
         uint64_t word = wf_deque_look(victim);
-        struct wf_slot *slot = wf_deque_word_has_work(word) ? wf_deque_steal(victim, word) : NULL;
+        weft_slot *slot = wf_deque_word_has_work(word) ? wf_deque_steal(victim, word) : NULL;
         if (slot) {
             wf_run_stolen(wf_self, slot, 0);
             break;

@@ -385,6 +385,30 @@ void explore_barrier(const void *object) {
     now()->of[explore_current]++;
 }
 
+static struct explore_place membarrier_place = {"kernel", "", "membarrier", "thread", 0, true, -1, -1, -1, NULL};
+
+bool wf_membarrier(void);
+
+/* One after the other, each other thread passes a full barrier where it stands: it sees the stores that the caller made or saw, and
+ * the caller those that it made or saw. Orders no plain access. */
+bool wf_membarrier(void) {
+    struct thread *self = &explore_threads[explore_current];
+    for (int i = 0; i < EXPLORE_THREADS; i++) {
+        struct thread *other = &explore_threads[i];
+        if (other == self)
+            continue;
+        explore_begin(&membarrier_place, WF_RELAXED);
+        explore_trace(&membarrier_place, other, "T%d", i);
+        explore_clock_join(&other->visible, &self->visible);
+        explore_clock_join(&other->visible, &self->seen);
+        explore_clock_join(&self->visible, &other->visible);
+        explore_clock_join(&self->visible, &other->seen);
+        self->seen.of[explore_current]++;
+        other->seen.of[i]++;
+    }
+    return true;
+}
+
 static struct explore_place lock_place = {"pthread", "", "lock", "mutex", 0, true, -1, -1, -1, NULL};
 static struct explore_place unlock_place = {"pthread", "", "unlock", "mutex", 0, true, -1, -1, -1, NULL};
 static struct explore_place wait_place = {"futex", "", "wait", "word", 0, true, -1, -1, -1, NULL};

@@ -14,7 +14,7 @@ weft_pool world_pool;
 
 static struct wf_worker workers[WORLD_WORKERS], *worker_table[WORLD_WORKERS];
 static struct wf_node homes[WORLD_NODES], *node_table[WORLD_NODES] = {&homes[0], &homes[1]};
-static struct wf_slot slots[WORLD_WORKERS][SLOTS];
+static weft_slot slots[WORLD_WORKERS][SLOTS + 1];
 static pthread_t thread_numbers[WORLD_WORKERS];
 static uint8_t classes[WORLD_WORKERS][WORLD_WORKERS];
 static _Alignas(WF_LINE) unsigned char records[WORLD_WORKERS + WORLD_NODES][RECORDS * RECORD_BYTES];
@@ -59,7 +59,7 @@ static void make_worker(unsigned id) {
     worker->random = id + 1;
     worker->classes = classes[id];
     classify_victims(worker);
-    wf_deque_init(&worker->deque, slots[id], SLOTS);
+    wf_deque_init(&worker->deque, slots[id], SLOTS, SLOTS);
     set_up_records(&worker->records, records[id]);
     thread_numbers[id] = (pthread_t)id;
     cpus[id] = id;
