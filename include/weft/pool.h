@@ -184,6 +184,10 @@ typedef struct weft_stats {
     uint64_t loop_iterations;               /**< iterations of loops that ran */
     uint64_t loop_iterations_local;         /**< of these, on the node they were planned for */
     uint64_t overflows;                     /**< spawns that ran inline because the deque was full */
+    uint64_t attempts_local;  /**< looks at another worker of the same node for something to steal, successful or not */
+    uint64_t attempts_remote; /**< ... at a worker of another node: only after the own node had nothing */
+    uint64_t remote_rounds;   /**< search rounds that went on to other nodes; one worker of a node at a time does that, and the
+                                   longer it finds nothing the less often */
 } weft_stats;
 
 /**

@@ -17,6 +17,8 @@ static bool owner_sleeps(const struct wf_worker *worker) {
  * counts from its wake until it has found work or given up, so this does not wake a crowd. */
 static void offer_public(struct wf_worker *worker) {
     weft_pool *pool = worker->pool;
+    struct wf_node *node = pool->nodes[worker->node];
+    wf_summary_show(&node->summary, worker->id - node->parking.first);
     if (!wf_pool_offer(pool, worker->node) && owner_sleeps(worker))
         wf_signal_set(&pool->workers[worker->serving_owner]->signal, WF_SIGNAL_HINT);
 }

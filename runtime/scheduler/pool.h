@@ -11,6 +11,7 @@
 #include "scheduler/park.h"
 #include "scheduler/settings.h"
 #include "scheduler/stack.h"
+#include "scheduler/summary.h"
 #include "scheduler/worker.h"
 
 /* Another node, as seen from one. */
@@ -19,10 +20,19 @@ struct wf_other_node {
     unsigned rank; /* of its distance: 0 is the nearest there is */
 };
 
+/* The one worker of a node that looks at other nodes. */
+struct wf_scout {
+    WF_LINE_ALIGNED wf_atomic_u32 out; /* A: a worker is */
+    wf_atomic_u64 next_ns;             /* A: not before this time; relaxed */
+    wf_atomic_u64 pause_ns;            /* A: after the last round that found nothing; relaxed */
+};
+
 /* What one node owns: lies on it, touched by its first worker. */
 struct wf_node {
     struct wf_inbox inbox;
     struct wf_parking parking;
+    struct wf_summary summary;
+    struct wf_scout scout;
     WF_LINE_ALIGNED wf_atomic_u32 outstanding; /* A: accepted work that has not ended, and WF_CLOSED; see wf_pool_admit() */
     WF_LINE_ALIGNED pthread_mutex_t record_lock;
     struct wf_record_pool records; /* L: record_lock to allocate; any thread frees */

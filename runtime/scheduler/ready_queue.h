@@ -48,6 +48,13 @@ static inline bool wf_ready_queue_has_work(const struct wf_ready_queue *queue) {
     return wf_load(&queue->first, WF_SEQ_CST) != wf_load(&queue->last, WF_SEQ_CST);
 }
 
+/* Anyone: how many tasks it holds, about. Relaxed: a guess, for who takes many. */
+static inline uint32_t wf_ready_queue_length(const struct wf_ready_queue *queue) {
+    uint32_t first = wf_load(&queue->first, WF_RELAXED);
+    int32_t length = (int32_t)(wf_load(&queue->last, WF_RELAXED) - first);
+    return length > 0 ? (uint32_t)length : 0;
+}
+
 /* Anyone: the oldest task, or NULL if it is empty. */
 static inline void *wf_ready_queue_take(struct wf_ready_queue *queue) {
     uint32_t first = wf_load(&queue->first, WF_ACQUIRE);

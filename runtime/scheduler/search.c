@@ -10,11 +10,42 @@
 #define WORTH_NS 1000u /* a stolen task that took longer was worth it */
 #define PATIENCE_LEAST_NS 2000u
 #define PATIENCE_MOST_NS 64000u
+#define STEAL_BATCH 15u     /* beside the one in hand */
+#define LOCAL_MOST 8u       /* workers of the own group that a round looks at although they show nothing */
+#define SCOUT_FIRST_NS 1000 /* after the first round to other nodes that found nothing */
+#define SCOUT_MOST_NS 1000000
 
 void wf_count_steal(struct wf_worker *worker, unsigned victim) {
     unsigned class = worker->classes[victim];
     struct wf_counters *counters = &worker->counters;
     wf_count(class == 0 ? &counters->steals_cache : class == 1 ? &counters->steals_node : &counters->steals_remote[class - 2], 1);
+}
+
+void wf_offer_own(struct wf_worker *worker) {
+    struct wf_node *node = worker->pool->nodes[worker->node];
+    wf_summary_show(&node->summary, worker->id - node->parking.first);
+    wf_pool_offer(worker->pool, worker->node);
+}
+
+/* The oldest task of a victim's ready queue; from another node half of what waits there, for the thief's neighbours. */
+static bool take_ready(struct wf_worker *worker, unsigned victim, struct wf_found *found) {
+    struct wf_worker *other = worker->pool->workers[victim];
+    uint32_t waiting = wf_ready_queue_length(&other->ready);
+    if (!wf_ready_queue_has_work(&other->ready) || !(found->record = wf_ready_queue_take(&other->ready)))
+        return false;
+    found->kind = WF_FOUND_RECORD;
+    worker->last_victim = victim;
+    wf_count_steal(worker, victim);
+    if (other->node == worker->node)
+        return true;
+    uint32_t more = waiting / 2 < STEAL_BATCH ? waiting / 2 : STEAL_BATCH, room = wf_ready_queue_room(&worker->ready), moved = 0;
+    for (void *record; moved < more && moved < room && (record = wf_ready_queue_take(&other->ready)); moved++) {
+        wf_ready_queue_put(&worker->ready, record);
+        wf_count_steal(worker, victim);
+    }
+    if (moved)
+        wf_offer_own(worker);
+    return true;
 }
 
 static bool steal_from(struct wf_worker *worker, unsigned victim, struct wf_found *found) {
@@ -31,21 +62,28 @@ static bool steal_from(struct wf_worker *worker, unsigned victim, struct wf_foun
     } else {
         wf_deque_ask(&other->deque, wf_now_ns());
     }
-    if (wf_ready_queue_has_work(&other->ready) && (found->record = wf_ready_queue_take(&other->ready))) {
-        found->kind = WF_FOUND_RECORD;
-        worker->last_victim = victim;
-        wf_count_steal(worker, victim);
-        return true;
-    }
-    return false;
+    return take_ready(worker, victim, found);
 }
 
-static bool steal_from_group(struct wf_worker *worker, const weft_victim_group *group, struct wf_found *found) {
-    unsigned start = wf_rng_below(&worker->random, group->worker_count);
-    for (unsigned i = 0; i < group->worker_count; i++) {
-        unsigned at = start + i < group->worker_count ? start + i : start + i - group->worker_count;
-        if (steal_from(worker, group->workers[at], found))
-            return true;
+static bool has_work(const struct wf_worker *other) {
+    return wf_deque_word_has_work(wf_deque_look(&other->deque)) || wf_ready_queue_has_work(&other->ready);
+}
+
+/* Look at one victim. Keeps the summary true: what is left is shown, what is not there is not. */
+static bool visit(struct wf_worker *worker, unsigned victim, struct wf_found *found) {
+    struct wf_worker *other = worker->pool->workers[victim];
+    struct wf_node *node = worker->pool->nodes[other->node];
+    unsigned i = victim - node->parking.first;
+    wf_count(node->index == worker->node ? &worker->counters.attempts_local : &worker->counters.attempts_remote, 1);
+    if (steal_from(worker, victim, found)) {
+        if (found->kind == WF_FOUND_SLOT && wf_deque_word_has_work(wf_deque_look(&other->deque)))
+            wf_summary_show(&node->summary, i);
+        return true;
+    }
+    if (wf_summary_shows(&node->summary, i)) {
+        wf_summary_clear(&node->summary, i);
+        if (has_work(other))
+            wf_summary_show(&node->summary, i);
     }
     return false;
 }
@@ -63,20 +101,8 @@ static bool take_inbox(struct wf_worker *worker, unsigned node, struct wf_found 
     for (unsigned i = 1; i < count; i++)
         wf_ready_queue_put(&worker->ready, batch[i]);
     if (count > 1)
-        wf_pool_offer(worker->pool, worker->node);
+        wf_offer_own(worker);
     return true;
-}
-
-/* The nodes of a remote group, each once: its workers are sorted by id, and ids are sorted by node. */
-static bool take_inboxes_of(struct wf_worker *worker, const weft_victim_group *group, struct wf_found *found) {
-    unsigned previous = worker->node;
-    for (unsigned i = 0; i < group->worker_count; i++) {
-        unsigned node = worker->pool->workers[group->workers[i]]->node;
-        if (node != previous && take_inbox(worker, node, found))
-            return true;
-        previous = node;
-    }
-    return false;
 }
 
 /* Own queue, then loops: those of which this worker has a part, or (steal) can take one. */
@@ -103,24 +129,150 @@ bool wf_search_leftover(struct wf_worker *worker, struct wf_found *found) {
     return search_queue(worker, false, found);
 }
 
-bool wf_search(struct wf_worker *worker, struct wf_found *found) {
+/*
+ * Victims of a group of the own node, from a random start: those that show work, and a few of the others, which may have tasks of
+ * their own to be asked for.
+ */
+static bool search_group(struct wf_worker *worker, const weft_victim_group *group, struct wf_found *found) {
+    const struct wf_node *node = worker->pool->nodes[worker->node];
+    unsigned start = wf_rng_below(&worker->random, group->worker_count), asked = 0;
+    for (unsigned i = 0; i < group->worker_count; i++) {
+        unsigned at = start + i < group->worker_count ? start + i : start + i - group->worker_count;
+        unsigned victim = group->workers[at];
+        if (!wf_summary_shows(&node->summary, victim - node->parking.first) && !worker->thorough && asked++ >= LOCAL_MOST)
+            continue;
+        if (visit(worker, victim, found))
+            return true;
+    }
+    return false;
+}
+
+/* The own node: last victim, own cache, the other caches, inbox. */
+static bool search_node(struct wf_worker *worker, struct wf_found *found) {
     const weft_plan_worker *planned = worker->planned;
+    if (worker->last_victim != worker->id && worker->classes[worker->last_victim] < 2 &&
+        visit(worker, worker->last_victim, found))
+        return true;
+    for (unsigned g = 0; g < planned->group_count && planned->groups[g].kind != WEFT_VICTIM_REMOTE; g++)
+        if (search_group(worker, &planned->groups[g], found))
+            return true;
+    return take_inbox(worker, worker->node, found);
+}
+
+/* Victims of another node: from a random start those that show work, unless it is left to others; if none does, one is asked. */
+static bool search_workers_of(struct wf_worker *worker, const struct wf_node *node, bool leave, struct wf_found *found) {
+    unsigned count = node->parking.count, start = wf_rng_below(&worker->random, count), shown = 0;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned at = start + i < count ? start + i : start + i - count;
+        if (!worker->thorough && !wf_summary_shows(&node->summary, at))
+            continue;
+        shown++;
+        if (!leave && visit(worker, node->parking.first + at, found))
+            return true;
+    }
+    return !shown && visit(worker, node->parking.first + start, found);
+}
+
+/* Another node. What shows there is left to those who are idle there: they search, or an offer wakes them. */
+static bool search_other(struct wf_worker *worker, unsigned index, struct wf_found *found) {
+    struct wf_node *node = worker->pool->nodes[index];
+    bool leave = !worker->thorough && wf_park_idle(&node->parking);
+    return search_workers_of(worker, node, leave, found) || (!leave && take_inbox(worker, index, found));
+}
+
+/* All other nodes by their distance, from a random start within each. */
+static bool search_others(struct wf_worker *worker, struct wf_found *found) {
+    weft_pool *pool = worker->pool;
+    const struct wf_other_node *others = pool->nodes[worker->node]->others;
+    wf_count(&worker->counters.remote_rounds, 1);
+    for (unsigned first = 0, last; first + 1 < pool->node_count; first = last) {
+        for (last = first; last + 1 < pool->node_count && others[last].rank == others[first].rank;)
+            last++;
+        unsigned start = wf_rng_below(&worker->random, last - first);
+        for (unsigned i = 0; i < last - first; i++)
+            if (search_other(worker, others[first + (start + i) % (last - first)].node, found))
+                return true;
+    }
+    return false;
+}
+
+/*
+ * One worker of a node at a time looks at other nodes, and the longer it finds nothing the less often, until something turns up. A
+ * thorough round waits for nobody: without it the worker would go on to try to sleep.
+ */
+static bool scout(struct wf_worker *worker, struct wf_found *found) {
+    struct wf_scout *scout = &worker->pool->nodes[worker->node]->scout;
+    if (worker->thorough)
+        return search_others(worker, found);
+    if (wf_load(&scout->out, WF_RELAXED) || wf_now_ns() < wf_load(&scout->next_ns, WF_RELAXED) ||
+        wf_exchange(&scout->out, 1, WF_RELAXED))
+        return false;
+    bool success = search_others(worker, found);
+    uint64_t pause = wf_load(&scout->pause_ns, WF_RELAXED);
+    pause = success ? 0 : !pause ? SCOUT_FIRST_NS : pause < SCOUT_MOST_NS ? 2 * pause : SCOUT_MOST_NS;
+    wf_store(&scout->pause_ns, pause, WF_RELAXED);
+    wf_store(&scout->next_ns, pause ? wf_now_ns() + pause : 0, WF_RELAXED);
+    wf_store(&scout->out, 0, WF_RELAXED); /* it guards how many there are, and no data */
+    return success;
+}
+
+void wf_search_encourage(struct wf_worker *worker) {
+    struct wf_scout *scout = &worker->pool->nodes[worker->node]->scout;
+    if (!wf_load(&scout->pause_ns, WF_RELAXED))
+        return;
+    wf_store(&scout->pause_ns, 0, WF_RELAXED); /* beside a scout that is out: it goes too early or too late once */
+    wf_store(&scout->next_ns, 0, WF_RELAXED);
+}
+
+/* Any worker of the pool, all alike, if it shows work. */
+static bool search_random(struct wf_worker *worker, struct wf_found *found) {
+    weft_pool *pool = worker->pool;
+    unsigned victim = wf_rng_below(&worker->random, pool->worker_count);
+    const struct wf_node *node = pool->nodes[pool->workers[victim]->node];
+    return victim != worker->id && wf_summary_shows(&node->summary, victim - node->parking.first) && visit(worker, victim, found);
+}
+
+bool wf_search(struct wf_worker *worker, struct wf_found *found) {
     if (wf_search_own(worker, found))
         return true;
-    unsigned g = 0;
-    if (worker->last_victim != worker->id && worker->classes[worker->last_victim] < 2 &&
-        steal_from(worker, worker->last_victim, found))
+    if (search_node(worker, found)) {
+        wf_search_encourage(worker);
         return true;
-    for (; g < planned->group_count && planned->groups[g].kind != WEFT_VICTIM_REMOTE; g++)
-        if (steal_from_group(worker, &planned->groups[g], found))
+    }
+    if (worker->pool->node_count > 1) {
+        if (wf_rng_below(&worker->random, 4) == 0 && search_random(worker, found))
             return true;
-    if (take_inbox(worker, worker->node, found))
-        return true;
-    for (; g < planned->group_count; g++)
-        if (steal_from_group(worker, &planned->groups[g], found) || take_inboxes_of(worker, &planned->groups[g], found))
+        if (scout(worker, found))
             return true;
+    }
     wf_count(&worker->counters.failed_rounds, 1);
     return false;
+}
+
+/* Whether a node has something now. Sequentially consistent. */
+static bool node_shows(const weft_pool *pool, unsigned index) {
+    const struct wf_node *node = pool->nodes[index];
+    if (wf_inbox_has_work(&node->inbox))
+        return true;
+    for (unsigned word = 0; word * 64 < node->parking.count; word++)
+        for (uint64_t bits = wf_load(&node->summary.bits[word], WF_SEQ_CST); bits; bits &= bits - 1)
+            if (has_work(pool->workers[node->parking.first + word * 64 + (unsigned)__builtin_ctzll(bits)]))
+                return true;
+    return false;
+}
+
+void wf_search_pass_on(struct wf_worker *worker) {
+    weft_pool *pool = worker->pool;
+    const struct wf_node *home = pool->nodes[worker->node];
+    if (node_shows(pool, worker->node) || wf_broadcast_any(worker, true)) {
+        wf_pool_offer(pool, worker->node);
+        return;
+    }
+    for (unsigned i = 0; i + 1 < pool->node_count; i++)
+        if (node_shows(pool, home->others[i].node)) {
+            wf_pool_offer(pool, home->others[i].node);
+            return;
+        }
 }
 
 bool wf_search_would_find(struct wf_worker *worker, bool ask) {

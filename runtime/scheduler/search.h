@@ -1,8 +1,20 @@
 /*
  * Finding work and running it: what an idle worker does, and what a waiting one may do.
- * Order: own ready queue; loops that hold a part of this worker or can be joined; victims of the same cache, of the same node;
- * the node's inbox; then per distance the victims there and the inboxes of their nodes. Every 61st dispatch begins with the
- * inbox, so that a busy node cannot starve it (the prime is Go's).
+ *
+ * A round looks at: the own ready queue; loops that hold a part of this worker or can be joined; on the own node the last victim,
+ * workers under the same cache, under other caches, the inbox. Only when all that has failed it looks further: one time in four at
+ * a worker drawn from all (so that no victim is out of reach: each is drawn with a probability of 1/(4P) at least, the condition of the
+ * NUMA-WS bound T1/P + O(Tinf), Deters et al., arXiv 1806.11128); and, if no neighbour does so already, at the other nodes by
+ * distance, as the node's scout.
+ *
+ * What a round looks at of a worker that shows no work (summary.h) is bounded: some of the own cache and node, to ask for private tasks, and
+ * one of each other node. A scout leaves a node alone while somebody is idle there: who is near shall have it. It takes the oldest
+ * spawned task, or half of a ready queue. Its pauses double while it finds nothing, up to a millisecond.
+ *
+ * Nobody falls asleep over work that these bounds hide: a worker on its way to sleep looks at everything, and if there is work
+ * its next rounds are thorough: all victims, all nodes, whoever else looks.
+ *
+ * Every 61st dispatch begins with the inbox, so that a busy node cannot starve it (the prime is Go's).
  */
 #ifndef WF_SCHEDULER_SEARCH_H
 #define WF_SCHEDULER_SEARCH_H
@@ -30,6 +42,15 @@ bool wf_search(struct wf_worker *worker, struct wf_found *found);
 /* Whether a search round would find something; sequentially consistent. ask: leave a request with every victim that has nothing
  * public, before sleep. */
 bool wf_search_would_find(struct wf_worker *worker, bool ask);
+
+/* Offer what the worker has made visible in its own deque or queue. */
+void wf_offer_own(struct wf_worker *worker);
+
+/* The duty of a node's last searcher (park.h): offer what there is, near where it is. */
+void wf_search_pass_on(struct wf_worker *worker);
+
+/* There is work somewhere: the node's scout goes at once. */
+void wf_search_encourage(struct wf_worker *worker);
 
 /* Run what was found to its end. */
 void wf_run_found(struct wf_worker *worker, const struct wf_found *found);

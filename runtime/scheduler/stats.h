@@ -11,6 +11,7 @@
 struct wf_counters {
     wf_atomic_u64 tasks, inbox_tasks, steals_cache, steals_node, steals_remote[WEFT_REMOTE_CLASSES];
     wf_atomic_u64 failed_rounds, parks, wakes, loop_iterations, loop_iterations_local, overflows;
+    wf_atomic_u64 attempts_local, attempts_remote, remote_rounds;
 };
 
 static inline void wf_count(wf_atomic_u64 *counter, uint64_t amount) {

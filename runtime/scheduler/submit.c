@@ -3,6 +3,7 @@
 #include "scheduler/group.h"
 #include "scheduler/join.h"
 #include "scheduler/placed.h"
+#include "scheduler/search.h"
 
 /* A record, not counted as anybody's work yet. `node`: where it is to lie. NULL: no memory. */
 static struct wf_task_record *make_record(weft_pool *pool, unsigned node, weft_task_fn fn, void *arg, weft_group *group) {
@@ -35,10 +36,11 @@ static void hand_over(weft_pool *pool, struct wf_task_record *record, unsigned n
     if (self && self->node == node && wf_ready_queue_room(&self->ready)) {
         wf_store(&record->state, holders * WF_RECORD_HOLDER, WF_RELEASE);
         wf_ready_queue_put(&self->ready, record);
+        wf_offer_own(self);
     } else {
         wf_inbox_put(&pool->nodes[node]->inbox, record, holders);
+        wf_pool_offer(pool, node);
     }
-    wf_pool_offer(pool, node);
 }
 
 void wf_record_drop(struct wf_task_record *record) {

@@ -174,10 +174,13 @@ static void sleep_idle(struct wf_worker *worker) {
     if (stay && wf_park_claim(parking, worker->id)) {
         wf_search_begin(parking);
         wf_count(&worker->counters.parks, (uint64_t)-1);
+        worker->thorough = true;
         return;
     }
     wf_signal_take(&worker->token, WF_SIGNAL_TOKEN);
     wf_count(&worker->counters.wakes, 1);
+    worker->thorough = false;
+    wf_search_encourage(worker);
     wf_broadcast_wake_more(worker);
 }
 
@@ -202,8 +205,8 @@ static void sleep_resting(struct wf_worker *worker) {
 
 /* What is left for a worker that rests; false: it rests no more, or the pool stops. */
 static bool find_leftover(struct wf_worker *worker, struct wf_found *found) {
-    if (wf_search_would_find(worker, false)) /* somebody may have relied on this one */
-        wf_pool_offer(worker->pool, worker->node);
+    worker->thorough = false;
+    wf_search_pass_on(worker); /* somebody may have relied on this one */
     while (rests(worker) && !wf_load(&worker->pool->stop, WF_ACQUIRE)) {
         if (wf_search_leftover(worker, found))
             return true;
@@ -237,9 +240,10 @@ static bool find_any(struct wf_worker *worker, struct wf_found *found) {
         for (unsigned i = 0; i < 8; i++)
             wf_cpu_relax();
     }
+    worker->thorough = false;
     /* the last searcher: offers made meanwhile relied on it, and are visible now if nobody has taken them */
-    if (wf_search_end(parking) && wf_search_would_find(worker, false))
-        wf_pool_offer(pool, worker->node);
+    if (wf_search_end(parking))
+        wf_search_pass_on(worker);
     return true;
 }
 

@@ -47,6 +47,7 @@ struct wf_worker {
     unsigned serving_owner;          /* O */
     uint8_t *classes;                /* I: per worker, class of a steal from it: 0 cache, 1 node, 2 + rank of the distance */
     unsigned last_victim;            /* O: where the last steal succeeded */
+    bool thorough;                   /* O: its next round looks at everything: there is work that rounds did not find */
     uint64_t random;                 /* O */
     uint64_t dispatches;             /* O */
     uint64_t next_wake_ns;           /* O: no wake for a spawn before this time */

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "record_pool", "park", "join", "group", "seat", "loop"]  # the cheap ones first
+PROGRAMS = ["deque", "ready_queue", "summary", "record_pool", "park", "join", "group", "seat", "loop"]  # the cheap ones first
 WORLD = {"park", "join", "group", "seat", "loop"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -63,8 +63,8 @@ KEPT = [
 TEXT = [
     ("sleep without the last look for work", "scheduler/worker.c", " || wf_search_would_find(worker, true);", ";", "park"),
     ("sleep without the last look at stop", "scheduler/worker.c", "wf_load(&pool->stop, WF_SEQ_CST) || wf_search", "wf_search", "park"),
-    ("the last searcher wakes nobody", "scheduler/worker.c", "if (wf_search_end(parking) && wf_search_would_find(worker, false))",
-     "wf_search_end(parking); if (0)", "park"),
+    ("the last searcher wakes nobody", "scheduler/worker.c", "    if (wf_search_end(parking))\n        wf_search_pass_on(worker);\n    return true;",
+     "    wf_search_end(parking);\n    return true;", "park"),
     ("an offer passes over the other nodes", "scheduler/park.c",
      "        if (offer_on(pool, home->others[i].node))\n            return true;\n", "        (void)home;\n", "park"),
     ("a woken worker is not counted", "scheduler/park.c", "    wf_search_begin(parking);\n    wf_signal_set", "    wf_signal_set", "park"),
@@ -100,7 +100,7 @@ TEXT = [
     ("an offer hints no waiting owner", "scheduler/broadcast.c", "    hint_waiting_owners(pool, slot);\n", "", "loop"),
     ("an offer wakes nobody", "scheduler/broadcast.c", "    wake_owners(pool, slot, 2);\n    hint", "    hint", "loop"),
     ("who is to rest offers nothing on", "scheduler/worker.c",
-     "    if (wf_search_would_find(worker, false)) /* somebody may have relied on this one */\n        wf_pool_offer(worker->pool, worker->node);\n", "", "loop"),
+     "    wf_search_pass_on(worker); /* somebody may have relied on this one */\n", "", "loop"),
     ("a part whose worker rests is offered to nobody", "scheduler/broadcast.c", "    offer_resting_parts(pool, slot);\n", "", "loop"),
     ("who rests sleeps without a look at static parts", "scheduler/worker.c", " && !wf_broadcast_any(worker, false)) {", ") {", "loop"),
     ("who rests leaves its own queue alone", "scheduler/worker.c", "        if (wf_search_leftover(worker, found))\n            return true;\n", "", "loop"),
@@ -125,6 +125,7 @@ TEXT = [
     ("a word without force has the same epoch", "scheduler/deque.h", "        epoch += WF_DEQUE_EPOCH;", "        ;", "deque"),
     ("a public slot is popped", "scheduler/deque.h", "if (wf_deque_open(deque, head - 1, asked) < head) {", "if (wf_deque_open(deque, head - 1, asked) <= head) {", "deque"),
     ("a dropped slot stays stolen", "scheduler/deque.h", "    wf_store(wf_slot_state(slot), 0, WF_RELAXED);\n", "", "deque"),
+    ("a summary is cleared without a second look", "scheduler/summary.h", "        wf_fetch_or(&summary->bits[i / 64], bit, WF_SEQ_CST);\n", "        ;\n", "summary"),
     ("a take that does not compare", "scheduler/ready_queue.h", "if (wf_cas(&queue->first, &first, first + 1, WF_ACQ_REL, WF_ACQUIRE))",
      "if (wf_store(&queue->first, first + 1, WF_RELEASE), 1)", "ready_queue"),
     ("a put without a look for room", "scheduler/ready_queue.h", "return WF_READY_CAPACITY - (wf", "return WF_READY_CAPACITY + 1 - (wf",

@@ -80,7 +80,8 @@ int main(void) {
     size_t elsewhere = 0;
     run(place_on_idle, &there);
     printf("%u of %u children ran on their idle node\n", there, PER_NODE * nodes);
-    CHECK(there >= PER_NODE * nodes * 9 / 10); /* all, unless a node's CPUs get no turn for a second */
+    /* all but those whose node had not yet noted the end of the one before, or whose CPUs got no turn for a second */
+    CHECK(there >= PER_NODE * nodes * 3 / 4);
     run(place_on_busy, &elsewhere);
     printf("%zu of %u children of busy nodes ran elsewhere\n", elsewhere, nodes - 1);
     CHECK(elsewhere == nodes - 1);

@@ -82,8 +82,19 @@ static void note_node(void *arg) {
     *(unsigned *)arg = here();
 }
 
+/* Until a worker has looked for work in vain since the call, or sleeps. */
+static void await_idle(unsigned worker) {
+    weft_stats before, now;
+    cr_assert_eq(weft_pool_stats(weft_current_pool(), (int)worker, &before), WEFT_OK);
+    do {
+        usleep(10);
+        cr_assert_eq(weft_pool_stats(weft_current_pool(), (int)worker, &now), WEFT_OK);
+    } while (now.failed_rounds == before.failed_rounds && now.parks == now.wakes);
+}
+
 static void place_on_idle(void *arg) {
     unsigned other = 1 - here(), ran_on = 9;
+    await_idle(other);
     cr_assert_eq(weft_spawn_at(other, note_node, &ran_on), WEFT_OK);
     cr_assert_eq(weft_sync(), WEFT_OK);
     *(unsigned *)arg += ran_on == other;
@@ -100,7 +111,7 @@ Test(placed, child_runs_on_its_node_while_somebody_is_idle_there, .timeout = 60)
 
 /* A node whose only worker is busy until it is told otherwise. */
 struct busy {
-    _Atomic(int) begun, go_on;
+    _Atomic(int) begun, go_on, ended;
 };
 
 static void be_busy(void *arg) {
@@ -108,6 +119,7 @@ static void be_busy(void *arg) {
     busy->begun = 1;
     while (!busy->go_on)
         usleep(100);
+    busy->ended = 1;
 }
 
 static void await(_Atomic(int) *flag) {
@@ -127,6 +139,7 @@ static void place_on_busy(void *arg) {
     for (unsigned i = 0; i < 3; i++)
         cr_assert_eq(ran_on[i], self);
     busy.go_on = 1;
+    await(&busy.ended); /* it is on this stack */
 }
 
 Test(placed, child_of_a_busy_node_is_run_by_its_parent, .timeout = 60) {
