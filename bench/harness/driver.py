@@ -55,6 +55,7 @@ class Workload:
     base: str = "serial"  # what "/ base" is measured by
     tail: bool = False  # print the 99th percentile as well
     shares: bool = False  # print the share of the items that others than the busiest thread ran
+    alone: bool = False  # print the ratio to the same way on one worker
     together: bool = False  # in the summary, compare only ways in which more than one thread took part
     note: str = ""
 
@@ -196,7 +197,8 @@ def case_table(workload, found, case):
     titles = ["runtime", workload.unit, "range", *["p99"] * workload.tail, *["others' share"] * workload.shares]
     yield f"**{workload.name}: {case[0]}, {case[1]} worker{'s' * (case[1] > 1)}**"
     yield ""
-    yield from header([*titles, "/ weft", f"/ {workload.base}", "/ best peer"], 1)
+    titles += ["/ weft", f"/ {workload.base}", "/ best peer", *["/ 1 worker"] * workload.alone]
+    yield from header(titles, 1)
     weft, best = found.first(case, "weft"), found.best(case, others(found), workload.together)
     for key in found.keys(case):
         values = found.values(key)
@@ -206,7 +208,11 @@ def case_table(workload, found, case):
         if workload.shares:
             share = found.median(key, "others")
             cells.append("" if share is None else f"{100 * share:.0f} %")
-        yield table_row([*cells, ratio(found, key, weft), ratio(found, key, base_of(workload, found, case, key[2])), ratio(found, key, best)])
+        cells += [ratio(found, key, base) for base in (weft, base_of(workload, found, case, key[2]), best)]
+        if workload.alone:
+            one = (case[0], 1, *key[2:])
+            cells.append(ratio(found, key, one if one in found.results else None))
+        yield table_row(cells)
     yield ""
 
 
@@ -291,6 +297,11 @@ def flat(workload, found):
                "results": results}
 
 
+def write_json(path, rows, **more):
+    facts = {"date": str(datetime.date.today()), "kernel": platform.release(), "processor": processor(), "compilers": compilers()}
+    path.write_text(json.dumps({**facts, **more, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+
+
 def measure(workload, options):
     there, left_out = programs(workload, options)
     if not there:
@@ -314,9 +325,7 @@ def measure(workload, options):
     for peer in left_out:
         print(f"Without {peer.name}: not installed when this was built ({peer.package}).\n")
     if options.json:
-        facts = {"date": str(datetime.date.today()), "kernel": platform.release(), "processor": processor(),
-                 "compilers": compilers(), "round_trips_ns": found.round_trips}
-        options.json.write_text(json.dumps({**facts, "rows": list(flat(workload, found))}, indent=1) + "\n", encoding="utf-8")
+        write_json(options.json, list(flat(workload, found)), round_trips_ns=found.round_trips)
 
 
 def main(workload, description):

@@ -10,11 +10,13 @@
 #include "harness/threads.h"
 
 #define FLOOD 1000000
+#define TRICKLE 10000 /* in its place where nothing is timed */
 #define SLEEP_US 2000
 #define POLL_US 20
 
 struct flood {
     const struct submit_way *way;
+    unsigned tasks;
     uint64_t submitted;
 };
 
@@ -52,10 +54,10 @@ static bool wait_all(const struct flood *flood) {
 
 static bool run_flood(void *what) {
     struct flood *flood = what;
-    for (unsigned i = 0; i < FLOOD; i++)
+    for (unsigned i = 0; i < flood->tasks; i++)
         if (!flood->way->submit(count, NULL))
             return false;
-    flood->submitted += FLOOD;
+    flood->submitted += flood->tasks;
     return wait_all(flood);
 }
 
@@ -65,7 +67,7 @@ static bool check_flood(void *what) {
 }
 
 static void measure(const struct submit_way *way) {
-    struct flood flood = {way, 0};
+    struct flood flood = {.way = way, .tasks = bench_milliseconds > 0 ? FLOOD : TRICKLE};
     bench_measure(&(struct bench_row){
         .row = "round trip, hot", .way = way->way, .units = 1e3, .run = round_trip, .what = (void *)(uintptr_t)way});
     bench_measure(&(struct bench_row){.row = "round trip, asleep",
@@ -77,7 +79,7 @@ static void measure(const struct submit_way *way) {
     if (!way->one_at_a_time)
         bench_measure(&(struct bench_row){.row = "flood of 1,000,000, per task",
                                           .way = way->way,
-                                          .units = 1e3 * FLOOD,
+                                          .units = 1e3 * flood.tasks,
                                           .run = run_flood,
                                           .check_all = check_flood,
                                           .what = &flood});
