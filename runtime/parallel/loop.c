@@ -17,25 +17,40 @@
 #include "scheduler/search.h"
 #include "scheduler/seat.h"
 
-#define JOB_DONE 1u
-#define JOB_WAITING 2u
+#define JOB_WAITING (UINT64_C(1) << 63) /* the caller sleeps, or is about to, until no unit is left */
+#ifndef WF_JOIN_POLLS                   /* a test may want few */
+#define WF_JOIN_POLLS 256u              /* looks at the join without a pause: about as long as a line takes there and back */
+#endif
 
 struct loop_job {
-    size_t n;             /* I while live, as all down to `parent` */
-    size_t align, unit;   /* iterations; unit is a multiple of align */
-    size_t grain;         /* 0: automatic */
-    const size_t *bounds; /* the caller's; read only by holders of unfinished iterations */
+    size_t n;                    /* I while live, as all down to `waiter` */
+    size_t align, unit;          /* iterations; unit is a multiple of align */
+    size_t grain;                /* 0: automatic */
+    const size_t *bounds;        /* the caller's; NULL: as weft_partition(), which is */
+    size_t pieces, share, extra; /* of `align` iterations: all, in each part, and parts that have one more */
     unsigned parts;
     bool is_static;
+    bool reports; /* the caller wants a report */
     weft_loop_fn body;
     void *arg;
     const struct wf_frame *parent;           /* the caller's task, which waits for the loop */
     struct wf_signal *waiter;                /* the caller's */
-    WF_LINE_ALIGNED wf_atomic_u64 remaining; /* A: iterations that have not ended */
-    wf_atomic_u32 done;                      /* A: JOB_DONE set by the last worker, JOB_WAITING by the caller */
-    WF_LINE_ALIGNED wf_atomic_u64 local, chunks, steals[2 + WEFT_REMOTE_CLASSES]; /* A: added up before `remaining` goes down */
+    WF_LINE_ALIGNED wf_atomic_u64 remaining; /* A: units that are not reported as done, and JOB_WAITING; a static part is one */
+    WF_LINE_ALIGNED wf_atomic_u64 local, chunks, steals[2 + WEFT_REMOTE_CLASSES]; /* A: if the job reports, added up before
+                                                                                     `remaining` goes down */
 };
 _Static_assert(sizeof(struct loop_job) <= WF_BROADCAST_JOB_BYTES, "a loop fits into a broadcast slot");
+
+/* What a worker's line says: enough to run its part of a static loop in one call. I as the job. */
+struct loop_line {
+    weft_loop_fn body;
+    void *arg;
+    size_t first, last; /* the part */
+    struct loop_job *job;
+    const struct wf_frame *parent;
+    struct wf_signal *waiter;
+};
+_Static_assert(sizeof(struct loop_line) == sizeof(((struct wf_broadcast_line *)NULL)->part), "the line is full");
 
 /* What one worker did during one visit. O. */
 struct visit {
@@ -43,7 +58,8 @@ struct visit {
     unsigned slot;
     struct wf_worker *worker;
     struct wf_chunker chunker;
-    uint64_t iterations, local, chunks, steals[2 + WEFT_REMOTE_CLASSES];
+    uint64_t clock_ns; /* 0: unknown */
+    uint64_t units, iterations, local, chunks, steals[2 + WEFT_REMOTE_CLASSES];
 };
 
 size_t weft_partition(size_t n, unsigned parts, size_t align, unsigned index) {
@@ -56,140 +72,155 @@ size_t weft_partition(size_t n, unsigned parts, size_t align, unsigned index) {
 }
 
 static size_t part_first(const struct loop_job *job, unsigned part) {
-    return job->bounds ? job->bounds[part] : weft_partition(job->n, job->parts, job->align, part);
+    if (job->bounds)
+        return job->bounds[part];
+    size_t at = job->share * part + (part < job->extra ? part : job->extra);
+    return at < job->pieces ? at * job->align : job->n;
 }
 
-static size_t units_of(const struct loop_job *job, size_t iterations) {
-    return iterations / job->unit + (iterations % job->unit != 0);
+static uint64_t units_of(const struct loop_job *job, size_t iterations) {
+    if (job->is_static)
+        return iterations != 0;
+    return job->unit == 1 ? iterations : iterations / job->unit + (iterations % job->unit != 0);
 }
 
-/* Claim some units of the own word from its low end. */
-static bool claim_own(struct visit *visit, struct wf_units *claimed) {
-    struct wf_broadcast_line *line = &visit->worker->lines[visit->slot];
-    uint64_t word = wf_load(&line->word, WF_RELAXED);
-    for (;;) {
-        struct wf_units units = wf_units_unpack(word);
-        uint32_t left = units.hi - units.lo;
-        if (!left)
-            return false;
-        uint32_t count = visit->job->is_static && !visit->job->grain ? left : wf_chunker_take(&visit->chunker, left);
-        struct wf_units rest = units;
-        rest.lo += count;
-        /* relaxed: the units were published with the slot or stored by this worker; only the word's atomicity counts */
-        if (wf_cas(&line->word, &word, wf_units_pack(rest), WF_RELAXED, WF_RELAXED)) {
-            *claimed = units;
-            claimed->hi = rest.lo;
-            return true;
-        }
-    }
+static struct loop_line *line_of(struct wf_worker *worker, unsigned slot) {
+    return (struct loop_line *)(void *)worker->lines[slot].part;
 }
 
-/* Take the upper half of a victim's units into the own word, which is empty. */
-static bool steal_units(struct visit *visit, unsigned victim) {
+/* Some more of the own word, or half of what the nearest has left. */
+static bool claim_more(struct visit *visit, struct wf_claim *claim) {
     struct wf_worker *worker = visit->worker;
-    wf_atomic_u64 *from = &worker->pool->workers[victim]->lines[visit->slot].word;
-    uint64_t word = wf_load(from, WF_RELAXED);
-    for (;;) {
-        struct wf_units units = wf_units_unpack(word);
-        if (units.lo >= units.hi || units.is_static)
-            return false;
-        struct wf_units left = units;
-        left.hi -= (units.hi - units.lo + 1) / 2;
-        if (!wf_cas(from, &word, wf_units_pack(left), WF_RELAXED, WF_RELAXED))
-            continue;
-        units.lo = left.hi;
-        wf_store(&worker->lines[visit->slot].word, wf_units_pack(units), WF_SEQ_CST); /* then the look at sleepers */
-        if (units.hi - units.lo > 1)
-            wf_pool_offer(worker->pool, worker->node);
-        wf_count_steal(worker, victim);
-        visit->steals[worker->classes[victim]]++;
+    uint32_t left = wf_broadcast_left(worker, visit->slot);
+    if (left && wf_broadcast_claim_own(worker, visit->slot, wf_chunker_take(&visit->chunker, left), &claim->units)) {
+        claim->victim = -1;
         return true;
     }
+    return wf_broadcast_claim_in(worker, visit->slot, true, claim);
 }
 
-/* Nearest first, from a random start in each group. */
-static bool steal_any(struct visit *visit) {
-    struct wf_worker *worker = visit->worker;
-    for (unsigned g = 0; g < worker->planned->group_count; g++) {
-        const weft_victim_group *group = &worker->planned->groups[g];
-        unsigned start = wf_rng_below(&worker->random, group->worker_count);
-        for (unsigned i = 0; i < group->worker_count; i++) {
-            unsigned at = start + i < group->worker_count ? start + i : start + i - group->worker_count;
-            if (steal_units(visit, group->workers[at]))
-                return true;
-        }
-    }
-    return false;
-}
-
-/* Run claimed units: [first, last) of their part, in calls of at most `grain` iterations if that is fixed. */
-static void run_units(struct visit *visit, struct wf_units units) {
+/* The iterations of claimed units. */
+static weft_range range_of(const struct visit *visit, const struct wf_units *units) {
     const struct loop_job *job = visit->job;
     struct wf_worker *worker = visit->worker;
-    size_t begin = part_first(job, units.part), end = part_first(job, units.part + 1);
-    size_t first = begin + units.lo * job->unit;
-    size_t last = units.hi - units.lo <= (end - first) / job->unit ? first + (units.hi - units.lo) * job->unit : end;
-    size_t most = job->grain ? job->grain : last - first;
-    uint64_t before = job->grain || job->is_static ? 0 : wf_now_ns();
-    for (size_t at = first; at < last;) {
-        size_t next = last - at > most ? at + most : last;
-        job->body(job->arg, (weft_range){at, next});
-        if (wf_deque_head(&worker->deque) != worker->frame->base)
-            wf_sync_to(worker, worker->frame->base); /* an iteration has ended when its children have */
-        visit->chunks++;
-        at = next;
-    }
-    if (before)
-        wf_chunker_learn(&visit->chunker, wf_now_ns() - before);
-    visit->iterations += last - first;
-    if (worker->pool->workers[units.part]->node == worker->node)
-        visit->local += last - first;
+    bool own = units->part == worker->id;
+    const struct loop_line *line = line_of(worker, visit->slot);
+    size_t begin = own ? line->first : part_first(job, units->part), end = own ? line->last : part_first(job, units->part + 1);
+    if (units->is_static)
+        return (weft_range){begin, end};
+    size_t first = begin + units->lo * job->unit, count = units->hi - units->lo;
+    bool whole = job->unit == 1 || count <= (end - first) / job->unit;
+    return (weft_range){first, whole ? first + count * job->unit : end};
 }
 
-/* Add a visit to the job; whoever brings the last iterations ends it. */
+/* Calls of at most `most` iterations; an iteration has ended when its children have. */
+static uint64_t run_range(struct wf_worker *worker, const struct loop_job *job, weft_range range, size_t most) {
+    uint64_t calls = 0;
+    for (size_t at = range.first; at < range.last; calls++) {
+        size_t next = range.last - at > most ? at + most : range.last;
+        job->body(job->arg, (weft_range){at, next});
+        if (wf_deque_head(&worker->deque) != worker->frame->base)
+            wf_sync_to(worker, worker->frame->base);
+        at = next;
+    }
+    return calls;
+}
+
+/* Run a claim. The size of the next follows from its time, unless nothing of the own word is left to take. */
+static void run_claim(struct visit *visit, const struct wf_claim *claim) {
+    const struct loop_job *job = visit->job;
+    struct wf_worker *worker = visit->worker;
+    weft_range range = range_of(visit, &claim->units);
+    size_t count = range.last - range.first;
+    bool learns = !job->grain && !job->is_static && wf_broadcast_left(worker, visit->slot);
+    if (learns && !visit->clock_ns)
+        visit->clock_ns = wf_now_ns();
+    visit->chunks += run_range(worker, job, range, job->grain ? job->grain : count);
+    if (learns) {
+        uint64_t now = wf_now_ns();
+        wf_chunker_learn(&visit->chunker, claim->units.hi - claim->units.lo, now - visit->clock_ns);
+        visit->clock_ns = now;
+    } else {
+        visit->clock_ns = 0;
+    }
+    visit->units += job->is_static ? 1 : claim->units.hi - claim->units.lo;
+    visit->iterations += count;
+    if (worker->pool->workers[claim->units.part]->node == worker->node)
+        visit->local += count;
+    if (claim->victim >= 0)
+        visit->steals[worker->classes[claim->victim]]++;
+}
+
+static void count_iterations(struct wf_worker *worker, uint64_t iterations, uint64_t local) {
+    wf_count(&worker->counters.loop_iterations, iterations);
+    wf_count(&worker->counters.loop_iterations_local, local);
+}
+
+/* What a visit adds to the report. */
 static void report_visit(struct visit *visit) {
     struct loop_job *job = visit->job;
-    struct wf_worker *worker = visit->worker;
-    if (!visit->iterations)
-        return;
-    wf_count(&worker->counters.loop_iterations, visit->iterations);
-    wf_count(&worker->counters.loop_iterations_local, visit->local);
-    wf_store(&worker->lines[visit->slot].took_part, 1, WF_RELAXED);
+    wf_store(&visit->worker->took_part[visit->slot], 1, WF_RELAXED);
     wf_fetch_add(&job->local, visit->local, WF_RELAXED);
     wf_fetch_add(&job->chunks, visit->chunks, WF_RELAXED);
     for (unsigned i = 0; i < WF_ARRAY_LENGTH(visit->steals); i++)
         if (visit->steals[i])
             wf_fetch_add(&job->steals[i], visit->steals[i], WF_RELAXED);
-    /* acq_rel: all bodies and counts come before the end */
-    if (wf_fetch_sub(&job->remaining, visit->iterations, WF_ACQ_REL) != visit->iterations)
-        return;
-    if (wf_fetch_or(&job->done, JOB_DONE, WF_ACQ_REL) & JOB_WAITING)
-        wf_signal_set(job->waiter, WF_SIGNAL_HINT);
 }
 
-static void run_job(void *storage, unsigned slot, struct wf_worker *worker) {
-    struct loop_job *job = storage;
-    struct visit visit = {.job = job, .slot = slot, .worker = worker, .chunker = wf_chunker_start(job->grain, job->unit)};
+/* From the first claim until nothing is left to claim; returns the units that were done. */
+static uint64_t visit_job(struct loop_job *job, struct wf_worker *worker, const struct wf_claim *first) {
+    struct visit visit = {.job = job, .slot = first->slot, .worker = worker, .chunker = wf_chunker_start(job->grain, job->unit)};
+    struct wf_claim claim = *first;
     struct wf_frame frame;
-    struct wf_units units;
     wf_frame_enter(worker, &frame, job->parent, NULL);
     frame.in_loop = true;
-    do {
-        while (claim_own(&visit, &units))
-            run_units(&visit, units);
-    } while (!job->is_static && steal_any(&visit));
+    do
+        run_claim(&visit, &claim);
+    while (!job->is_static && claim_more(&visit, &claim));
     wf_frame_leave(worker, &frame);
-    report_visit(&visit);
+    count_iterations(worker, visit.iterations, visit.local);
+    if (job->reports)
+        report_visit(&visit);
+    return visit.units;
+}
+
+/* The part of a static loop whose line says all. */
+static uint64_t run_line(struct wf_worker *worker, const struct loop_line *line) {
+    struct wf_frame frame;
+    wf_frame_enter(worker, &frame, line->parent, NULL);
+    frame.in_loop = true;
+    line->body(line->arg, (weft_range){line->first, line->last});
+    wf_frame_leave(worker, &frame);
+    count_iterations(worker, line->last - line->first, line->last - line->first);
+    return 1;
+}
+
+static uint64_t run_units(struct loop_job *job, struct wf_worker *worker, const struct wf_claim *claim) {
+    return claim->units.is_static && !claim->units.detail ? run_line(worker, line_of(worker, claim->slot))
+                                                          : visit_job(job, worker, claim);
+}
+
+/* A worker's visit. Whoever reports the last units wakes the caller; the job may be gone after the report. */
+static void run_job(void *storage, struct wf_worker *worker, const struct wf_claim *claim) {
+    struct loop_job *job = storage;
+    bool is_own = claim->units.part == worker->id;
+    struct wf_signal *waiter = is_own ? line_of(worker, claim->slot)->waiter : job->waiter;
+    uint64_t done = run_units(job, worker, claim);
+    /* release: all bodies and counts come before the end; pairs with loop_ready() */
+    if (wf_fetch_sub(&job->remaining, done, WF_RELEASE) == (JOB_WAITING | done))
+        wf_signal_set(waiter, WF_SIGNAL_HINT);
 }
 
 /* The largest part decides how many iterations one unit stands for. */
 static void choose_unit(struct loop_job *job) {
-    size_t largest = 0;
-    for (unsigned part = 0; part < job->parts; part++) {
+    size_t largest = 0, pieces = job->share + (job->extra != 0);
+    if (!job->bounds && __builtin_mul_overflow(pieces, job->align, &largest))
+        largest = SIZE_MAX; /* the last piece is cut */
+    for (unsigned part = 0; job->bounds && part < job->parts; part++) {
         size_t size = part_first(job, part + 1) - part_first(job, part);
         largest = size > largest ? size : largest;
     }
-    size_t least = largest / WF_UNITS_MAX + (largest % WF_UNITS_MAX != 0);
+    size_t least = largest <= WF_UNITS_MAX ? 1 : largest / WF_UNITS_MAX + (largest % WF_UNITS_MAX != 0);
     job->unit = least <= job->align ? job->align : (least / job->align + (least % job->align != 0)) * job->align;
 }
 
@@ -200,27 +231,46 @@ static void fill_job(struct loop_job *job, weft_pool *pool, const struct wf_loop
     job->grain = request->grain;
     job->bounds = request->bounds;
     job->parts = pool->worker_count;
+    job->pieces = job->align == 1 ? job->n : job->n / job->align + (job->n % job->align != 0);
+    job->share = job->pieces / job->parts;
+    job->extra = job->pieces % job->parts;
     job->is_static = request->schedule != WEFT_SCHEDULE_STEAL;
+    job->reports = request->report != NULL;
     job->body = request->body;
     job->arg = request->arg;
     job->parent = self ? self->frame : NULL;
     job->waiter = waiter;
     choose_unit(job);
-    wf_store(&job->remaining, request->n, WF_RELAXED); /* this and what follows is released by the offer */
-    wf_store(&job->done, 0, WF_RELAXED);
+    uint64_t units = 0;
+    for (unsigned part = 0; part < job->parts; part++)
+        units += units_of(job, part_first(job, part + 1) - part_first(job, part));
+    wf_store(&job->remaining, units, WF_RELAXED); /* this and what follows is released by the words of the lines */
+}
+
+static void clear_counts(struct loop_job *job, weft_pool *pool, unsigned slot) {
     wf_store(&job->local, 0, WF_RELAXED);
     wf_store(&job->chunks, 0, WF_RELAXED);
     for (unsigned i = 0; i < WF_ARRAY_LENGTH(job->steals); i++)
         wf_store(&job->steals[i], 0, WF_RELAXED);
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        wf_store(&pool->workers[i]->took_part[slot], 0, WF_RELAXED);
 }
 
-static void fill_lines(const struct loop_job *job, weft_pool *pool, unsigned slot) {
-    for (unsigned part = 0; part < job->parts; part++) {
-        size_t size = part_first(job, part + 1) - part_first(job, part);
-        struct wf_units units = {.is_static = job->is_static, .part = part, .hi = (uint32_t)units_of(job, size)};
-        struct wf_broadcast_line *line = &pool->workers[part]->lines[slot];
-        wf_store(&line->took_part, 0, WF_RELAXED);
-        wf_store(&line->word, wf_units_pack(units), WF_RELAXED);
+/* Each line in one go: its owner may be looking at it. */
+static void fill_lines(struct loop_job *job, weft_pool *pool, unsigned slot) {
+    uint64_t generation = ++pool->broadcasts.slots[slot].generation;
+    size_t first = 0, last;
+    for (unsigned part = 0; part < job->parts; part++, first = last) {
+        last = part_first(job, part + 1);
+        if (first == last)
+            continue;
+        struct wf_units units = {.is_static = job->is_static,
+                                 .detail = job->grain || (job->is_static && job->reports),
+                                 .part = part,
+                                 .hi = (uint32_t)units_of(job, last - first)};
+        struct wf_worker *worker = pool->workers[part];
+        *line_of(worker, slot) = (struct loop_line){job->body, job->arg, first, last, job, job->parent, job->waiter};
+        wf_broadcast_part(&worker->lines[slot], units, generation);
     }
 }
 
@@ -228,59 +278,82 @@ static void fill_lines(const struct loop_job *job, weft_pool *pool, unsigned slo
 struct loop_wait {
     struct loop_job *job;
     unsigned slot;
+    uint64_t done; /* units that the caller ran and has not reported */
+    bool announced;
 };
 
 static bool loop_ready(void *what) {
-    return wf_load(&((struct loop_wait *)what)->job->done, WF_ACQUIRE) & JOB_DONE; /* pairs with report_visit() */
+    const struct loop_wait *wait = what;
+    return (wf_load(&wait->job->remaining, WF_ACQUIRE) & ~JOB_WAITING) == wait->done; /* pairs with run_job() */
 }
 
 static bool loop_help(struct wf_worker *worker, void *what) {
     struct loop_wait *wait = what;
-    if (wait->job->is_static || !wf_broadcast_claimable(worker, wait->slot, true))
+    struct wf_claim claim;
+    if (!wf_broadcast_claim_in(worker, wait->slot, !wait->job->is_static, &claim))
         return false;
-    run_job(wait->job, wait->slot, worker);
+    wait->done += run_units(wait->job, worker, &claim);
     return true;
+}
+
+/* Report what the caller has done, and that it wants to be woken; true: it is over already. Relaxed: the end is looked at again. */
+static bool announce(struct loop_wait *wait) {
+    uint64_t waiting = wait->announced ? JOB_WAITING : 0, done = wait->done;
+    wait->announced = true;
+    wait->done = 0;
+    return wf_fetch_add(&wait->job->remaining, JOB_WAITING - waiting - done, WF_RELAXED) == (waiting | done);
 }
 
 static bool loop_announce(struct wf_worker *worker, void *what) {
     (void)worker;
-    return wf_fetch_or(&((struct loop_wait *)what)->job->done, JOB_WAITING, WF_SEQ_CST) & JOB_DONE;
+    return announce(what);
 }
 
-static void wait_outside(struct loop_job *job, struct wf_signal *signal) {
+/* The caller's own visit, and the wait for the others. It helps where it can. */
+static void take_part(struct wf_worker *self, struct loop_wait *wait) {
+    while (loop_help(self, wait))
+        ;
+    for (unsigned i = 0; i < WF_JOIN_POLLS; i++)
+        if (loop_ready(wait))
+            return;
+    wf_wait_for(self, &(struct wf_wait){loop_ready, loop_help, loop_announce, NULL, wait});
+}
+
+static void wait_outside(struct loop_wait *wait, struct wf_signal *signal) {
     /* Once WAITING is set on an unfinished job its end sets HINT, and the signal must live until then. */
-    if (!(wf_fetch_or(&job->done, JOB_WAITING, WF_ACQ_REL) & JOB_DONE))
+    if (!announce(wait))
         wf_signal_take(signal, WF_SIGNAL_HINT);
+    wf_load(&wait->job->remaining, WF_ACQUIRE); /* pairs with run_job() of all, not of the last only */
 }
 
 static void fill_report(const struct loop_job *job, const weft_pool *pool, unsigned slot, weft_loop_report *report) {
     *report = (weft_loop_report){.iterations = job->n,
-                                 .iterations_local = wf_load(&job->local, WF_RELAXED), /* ordered by `done` */
+                                 .iterations_local = wf_load(&job->local, WF_RELAXED), /* ordered by `remaining` */
                                  .chunks = wf_load(&job->chunks, WF_RELAXED),
                                  .steals_cache = wf_load(&job->steals[0], WF_RELAXED),
                                  .steals_node = wf_load(&job->steals[1], WF_RELAXED)};
     for (unsigned i = 0; i < WEFT_REMOTE_CLASSES; i++)
         report->steals_remote[i] = wf_load(&job->steals[2 + i], WF_RELAXED);
     for (unsigned i = 0; i < pool->worker_count; i++)
-        report->workers += wf_load(&pool->workers[i]->lines[slot].took_part, WF_RELAXED);
+        report->workers += wf_load(&pool->workers[i]->took_part[slot], WF_RELAXED);
 }
 
 static void run_broadcast(weft_pool *pool, unsigned slot, const struct wf_loop_request *request, struct wf_worker *self) {
     struct wf_broadcast *broadcast = &pool->broadcasts.slots[slot];
     struct loop_job *job = (struct loop_job *)(void *)broadcast->job;
+    struct loop_wait wait = {.job = job, .slot = slot};
     struct wf_signal signal = {0};
     broadcast->run = run_job;
     fill_job(job, pool, request, self, self ? &self->signal : &signal);
+    if (job->reports)
+        clear_counts(job, pool, slot);
     fill_lines(job, pool, slot);
     wf_broadcast_offer(pool, slot);
-    if (self) {
-        struct loop_wait wait = {job, slot};
-        run_job(job, slot, self);
-        wf_wait_for(self, &(struct wf_wait){loop_ready, loop_help, loop_announce, NULL, &wait});
-    } else {
-        wait_outside(job, &signal);
-    }
-    if (request->report)
+    if (self)
+        take_part(self, &wait);
+    else
+        wait_outside(&wait, &signal);
+    if (job->reports)
         fill_report(job, pool, slot, request->report);
     wf_broadcast_end(&pool->broadcasts, slot);
 }

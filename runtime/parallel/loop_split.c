@@ -68,11 +68,11 @@ static void run_range(struct wf_worker *worker, struct split_job *job, size_t fi
         if (WF_UNLIKELY(wf_deque_asked(&worker->deque)))
             last = split_off(worker, job, first, last);
         size_t take = chunker.fixed ? fixed_take(job) : learned_take(job, &chunker, last - first);
-        size_t next = last - first > take ? first + take : last;
+        size_t next = last - first > take ? first + take : last, units = (next - first) / job->align;
         uint64_t before = chunker.fixed ? 0 : wf_now_ns();
         run_body(worker, job, first, next);
         if (before)
-            wf_chunker_learn(&chunker, wf_now_ns() - before);
+            wf_chunker_learn(&chunker, units > UINT32_MAX ? UINT32_MAX : (uint32_t)units + !units, wf_now_ns() - before);
         chunks++;
         first = next;
     }

@@ -18,31 +18,38 @@ void wf_loop_split(struct wf_worker *worker, const struct wf_loop_request *reque
 /* A chunk should take this long at least: then claim and clock (about 30 ns) cost under 2 %. */
 #define WF_CHUNK_NS_LEAST 2000u
 #define WF_CHUNK_NS_MOST 16000u
+#define WF_CHUNK_NS_WHOLE 250u /* what takes no longer is not worth a further cut */
 
-/* How many units a worker takes at once: fixed, or doubled until a chunk takes long enough. */
+/* How many units a worker takes at once: fixed, or grown until a chunk takes long enough. */
 struct wf_chunker {
     uint32_t units;
+    uint32_t whole; /* with automatic size: so many are taken without a look at the balance */
     bool fixed;
 };
 
 static inline struct wf_chunker wf_chunker_start(size_t grain, size_t unit) {
     size_t units = grain / unit;
-    return (struct wf_chunker){units > UINT32_MAX ? UINT32_MAX : units ? (uint32_t)units : 1, grain != 0};
+    return (struct wf_chunker){units > UINT32_MAX ? UINT32_MAX : units ? (uint32_t)units : 1, 1, grain != 0};
 }
 
 /* Units to take of `left`, which is not 0: with automatic size at most half, so that the end stays balanced. */
 static inline uint32_t wf_chunker_take(const struct wf_chunker *chunker, uint32_t left) {
-    uint32_t most = chunker->fixed ? left : left - left / 2;
+    uint32_t most = chunker->fixed || left <= chunker->whole ? left : left - left / 2;
     return chunker->units < most ? chunker->units : most;
 }
 
-static inline void wf_chunker_learn(struct wf_chunker *chunker, uint64_t chunk_ns) {
+/* A chunk of `taken` units took so long: sizes grow eightfold at most, and shrink as the time says. */
+static inline void wf_chunker_learn(struct wf_chunker *chunker, uint32_t taken, uint64_t chunk_ns) {
+    uint64_t ns = chunk_ns ? chunk_ns : 1;
     if (chunker->fixed)
         return;
-    if (chunk_ns < WF_CHUNK_NS_LEAST && chunker->units <= UINT32_MAX / 2)
-        chunker->units *= 2;
-    else if (chunk_ns > WF_CHUNK_NS_MOST && chunker->units > 1)
-        chunker->units /= 2;
+    uint64_t units = (uint64_t)taken * WF_CHUNK_NS_LEAST / ns + 1, most = (uint64_t)taken * 8;
+    uint64_t whole = (uint64_t)taken * WF_CHUNK_NS_WHOLE / ns;
+    chunker->whole = whole > UINT32_MAX ? UINT32_MAX : (uint32_t)whole;
+    if (ns >= WF_CHUNK_NS_LEAST && ns <= WF_CHUNK_NS_MOST)
+        return;
+    units = units < most ? units : most;
+    chunker->units = units > UINT32_MAX ? UINT32_MAX : (uint32_t)units;
 }
 
 #endif

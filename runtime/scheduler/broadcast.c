@@ -1,72 +1,170 @@
-/* Offering jobs to all workers, and the entering and leaving of slots. */
+/* Offering jobs to all workers, and the claiming of their parts. */
 #include "scheduler/broadcast.h"
 
+#include "base/rng.h"
 #include "scheduler/pool.h"
+#include "scheduler/search.h"
 
 static uint64_t bit_of(unsigned slot) {
     return UINT64_C(1) << slot;
 }
 
-static struct wf_units line_look(const struct wf_worker *worker, unsigned slot) {
-    return wf_units_unpack(wf_load(&worker->lines[slot].word, WF_SEQ_CST));
-}
-
 int wf_broadcast_take(struct wf_broadcasts *broadcasts) {
     for (unsigned slot = 0; slot < WF_BROADCASTS; slot++) {
-        struct wf_broadcast *broadcast = &broadcasts->slots[slot];
-        if (wf_load(&broadcast->taken, WF_RELAXED) || wf_exchange(&broadcast->taken, 1, WF_ACQUIRE))
-            continue;
-        if (!wf_load(&broadcast->active, WF_SEQ_CST)) /* pairs with wf_broadcast_leave(): who left has read the job */
+        wf_atomic_u32 *taken = &broadcasts->slots[slot].taken;
+        if (!wf_load(taken, WF_RELAXED) && !wf_exchange(taken, 1, WF_ACQUIRE)) /* pairs with wf_broadcast_end() */
             return (int)slot;
-        wf_store(&broadcast->taken, 0, WF_RELEASE);
     }
     return -1;
 }
 
-bool wf_broadcast_claimable(const struct wf_worker *worker, unsigned slot, bool steal) {
-    struct wf_units own = line_look(worker, slot);
-    if (own.lo < own.hi)
-        return own.is_static || steal;
-    if (!steal)
-        return false;
+void wf_broadcast_part(struct wf_broadcast_line *line, struct wf_units units, uint64_t generation) {
+    uint64_t word = units.is_static ? WF_UNITS_STATIC | (units.detail ? WF_UNITS_DETAIL : 0) | generation : wf_units_pack(units);
+    wf_store(&line->word, word, WF_RELEASE); /* pairs with the claims */
+}
+
+/* Whether the owner of the line has a static part that it has not begun. An old `served` wakes it in vain at worst. */
+static bool is_due(const struct wf_worker *owner, unsigned slot, uint64_t word) {
+    return (word & WF_UNITS_STATIC) && word != wf_load(&owner->served[slot], WF_RELAXED);
+}
+
+/* Whether a worker's own line holds anything for it. */
+static bool has_part(const struct wf_worker *owner, unsigned slot) {
+    uint64_t word = wf_load(&owner->lines[slot].word, WF_RELAXED); /* ordered by `live` */
+    return wf_units_open(word) || is_due(owner, slot, word);
+}
+
+static bool is_claimable(const struct wf_worker *worker, unsigned slot, bool steal) {
     const weft_pool *pool = worker->pool;
-    for (unsigned i = 0; i < pool->worker_count; i++) {
-        struct wf_units units = line_look(pool->workers[i], slot);
-        if (units.lo < units.hi && !units.is_static)
+    if (is_due(worker, slot, wf_load(&worker->lines[slot].word, WF_RELAXED))) /* ordered by `live` */
+        return true;
+    for (unsigned i = 0; steal && i < pool->worker_count; i++)
+        if (wf_units_open(wf_load(&pool->workers[i]->lines[slot].word, WF_SEQ_CST)))
             return true;
-    }
     return false;
 }
 
 bool wf_broadcast_any(const struct wf_worker *worker, bool steal) {
     uint64_t live = wf_load(&worker->pool->broadcasts.live, WF_SEQ_CST);
     for (; live; live &= live - 1)
-        if (wf_broadcast_claimable(worker, (unsigned)__builtin_ctzll(live), steal))
+        if (is_claimable(worker, (unsigned)__builtin_ctzll(live), steal))
             return true;
     return false;
 }
 
-int wf_broadcast_enter(struct wf_worker *worker, bool steal) {
-    struct wf_broadcasts *broadcasts = &worker->pool->broadcasts;
-    uint64_t live = wf_load(&broadcasts->live, WF_ACQUIRE);
-    for (; live; live &= live - 1) {
-        unsigned slot = (unsigned)__builtin_ctzll(live);
-        if (!wf_broadcast_claimable(worker, slot, steal))
-            continue;
-        wf_fetch_add(&broadcasts->slots[slot].active, 1, WF_SEQ_CST);
-        if (wf_load(&broadcasts->live, WF_SEQ_CST) & bit_of(slot)) /* acquire: pairs with wf_broadcast_offer() */
-            return (int)slot;
-        wf_broadcast_leave(broadcasts, slot);
-    }
-    return -1;
+/* How many units to take before the job is known: with a grain of its own one, else some, so that small loops are done soon. */
+static uint32_t first_take(struct wf_units units) {
+    uint32_t some = (units.hi - units.lo) / 8;
+    return units.detail || !some ? 1 : some < 16 ? some : 16;
 }
 
-void wf_broadcast_leave(struct wf_broadcasts *broadcasts, unsigned slot) {
-    wf_fetch_sub(&broadcasts->slots[slot].active, 1, WF_RELEASE);
+uint32_t wf_broadcast_left(const struct wf_worker *worker, unsigned slot) {
+    uint64_t word = wf_load(&worker->lines[slot].word, WF_RELAXED);
+    struct wf_units units = wf_units_unpack(word);
+    return wf_units_open(word) ? units.hi - units.lo : 0;
+}
+
+bool wf_broadcast_claim_own(struct wf_worker *worker, unsigned slot, uint32_t most, struct wf_units *claimed) {
+    wf_atomic_u64 *own = &worker->lines[slot].word;
+    uint64_t word = wf_load(own, WF_RELAXED);
+    while (wf_units_open(word)) {
+        struct wf_units units = wf_units_unpack(word), rest = units;
+        rest.lo = units.hi - units.lo > most ? units.lo + most : units.hi;
+        if (!wf_cas(own, &word, wf_units_pack(rest), WF_ACQUIRE, WF_RELAXED)) /* pairs with wf_broadcast_part() */
+            continue;
+        *claimed = units;
+        claimed->hi = rest.lo;
+        return true;
+    }
+    return false;
+}
+
+/*
+ * Keep one chunk of stolen units in hand; the rest goes into the own word, where others may take it. Not while the offerer is still
+ * filling lines, nor if the own part has come meanwhile: then all stay in hand.
+ */
+static void share_stolen(struct wf_worker *worker, unsigned slot, struct wf_units *units) {
+    struct wf_broadcast_line *own = &worker->lines[slot];
+    struct wf_units rest = *units;
+    rest.lo += first_take(rest);
+    if (rest.lo == rest.hi || !(wf_load(&worker->pool->broadcasts.live, WF_ACQUIRE) & bit_of(slot)) ||
+        wf_units_open(wf_load(&own->word, WF_RELAXED))) /* ordered by `live`: all lines are filled */
+        return;
+    units->hi = rest.lo;
+    wf_store(&own->word, wf_units_pack(rest), WF_SEQ_CST); /* then the look at sleepers */
+    wf_pool_offer(worker->pool, worker->node);
+}
+
+/* Take the upper half of a victim's units. */
+static bool steal_from(struct wf_worker *worker, unsigned slot, unsigned victim, struct wf_units *claimed) {
+    wf_atomic_u64 *from = &worker->pool->workers[victim]->lines[slot].word;
+    uint64_t word = wf_load(from, WF_RELAXED);
+    while (wf_units_open(word)) {
+        struct wf_units units = wf_units_unpack(word), left = units;
+        left.hi -= (units.hi - units.lo + 1) / 2;
+        if (!wf_cas(from, &word, wf_units_pack(left), WF_ACQUIRE, WF_RELAXED)) /* pairs with wf_broadcast_part() */
+            continue;
+        units.lo = left.hi;
+        *claimed = units;
+        wf_count_steal(worker, victim);
+        share_stolen(worker, slot, claimed);
+        return true;
+    }
+    return false;
+}
+
+/* Nearest first, from a random start in each group. */
+static bool steal_any(struct wf_worker *worker, unsigned slot, struct wf_claim *claim) {
+    for (unsigned g = 0; g < worker->planned->group_count; g++) {
+        const weft_victim_group *group = &worker->planned->groups[g];
+        unsigned start = wf_rng_below(&worker->random, group->worker_count);
+        for (unsigned i = 0; i < group->worker_count; i++) {
+            unsigned at = start + i < group->worker_count ? start + i : start + i - group->worker_count;
+            if (steal_from(worker, slot, group->workers[at], &claim->units)) {
+                claim->victim = (int)group->workers[at];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The own line: a static part, or (steal) some units. */
+static bool claim_line(struct wf_worker *worker, unsigned slot, bool steal, struct wf_claim *claim) {
+    uint64_t word = wf_load(&worker->lines[slot].word, WF_ACQUIRE); /* pairs with wf_broadcast_part() */
+    claim->slot = slot;
+    claim->victim = -1;
+    if (is_due(worker, slot, word)) {
+        wf_store(&worker->served[slot], word, WF_RELAXED); /* read by others as a hint */
+        claim->units = (struct wf_units){.part = worker->id, .is_static = true, .detail = (word & WF_UNITS_DETAIL) != 0};
+        return true;
+    }
+    return steal && wf_units_open(word) && wf_broadcast_claim_own(worker, slot, first_take(wf_units_unpack(word)), &claim->units);
+}
+
+bool wf_broadcast_claim_here(struct wf_worker *worker, struct wf_claim *claim) {
+    return claim_line(worker, 0, true, claim);
+}
+
+bool wf_broadcast_claim_in(struct wf_worker *worker, unsigned slot, bool steal, struct wf_claim *claim) {
+    return claim_line(worker, slot, steal, claim) || (steal && steal_any(worker, slot, claim));
+}
+
+bool wf_broadcast_claim(struct wf_worker *worker, bool steal, struct wf_claim *claim) {
+    uint64_t live = wf_load(&worker->pool->broadcasts.live, WF_RELAXED); /* what it leads to is acquired by the claim */
+    for (; live; live &= live - 1)
+        if (wf_broadcast_claim_in(worker, (unsigned)__builtin_ctzll(live), steal, claim))
+            return true;
+    return false;
+}
+
+void wf_broadcast_run(struct wf_worker *worker, const struct wf_claim *claim) {
+    struct wf_broadcast *broadcast = &worker->pool->broadcasts.slots[claim->slot];
+    broadcast->run(broadcast->job, worker, claim);
 }
 
 void wf_broadcast_end(struct wf_broadcasts *broadcasts, unsigned slot) {
-    wf_fetch_and(&broadcasts->live, ~bit_of(slot), WF_SEQ_CST);
+    wf_fetch_and(&broadcasts->live, ~bit_of(slot), WF_RELAXED);
     wf_store(&broadcasts->slots[slot].taken, 0, WF_RELEASE); /* pairs with the exchange in wf_broadcast_take() */
 }
 
@@ -77,8 +175,7 @@ static unsigned wake_owners_on(weft_pool *pool, const struct wf_parking *parking
         uint64_t parked = wf_park_look(parking, word);
         for (; parked && woken < most; parked &= parked - 1) {
             unsigned id = parking->first + word * 64 + (unsigned)__builtin_ctzll(parked);
-            struct wf_units units = line_look(pool->workers[id], slot);
-            woken += units.lo < units.hi && wf_pool_wake(pool, id);
+            woken += has_part(pool->workers[id], slot) && wf_pool_wake(pool, id);
         }
     }
     return woken;
@@ -95,8 +192,7 @@ static void hint_waiting_owners(weft_pool *pool, unsigned slot) {
         uint64_t waiting = wf_load(&pool->waiting[word], WF_SEQ_CST);
         for (; waiting; waiting &= waiting - 1) {
             struct wf_worker *worker = pool->workers[word * 64 + (unsigned)__builtin_ctzll(waiting)];
-            struct wf_units units = line_look(worker, slot);
-            if (units.lo < units.hi && units.is_static)
+            if (is_due(worker, slot, wf_load(&worker->lines[slot].word, WF_RELAXED))) /* ordered by `waiting` */
                 wf_signal_set(&worker->signal, WF_SIGNAL_HINT);
         }
     }
@@ -108,8 +204,7 @@ static void offer_resting_parts(weft_pool *pool, unsigned slot) {
         uint64_t resting = wf_load(&pool->resting[word], WF_SEQ_CST);
         for (; resting; resting &= resting - 1) {
             const struct wf_worker *worker = pool->workers[word * 64 + (unsigned)__builtin_ctzll(resting)];
-            struct wf_units units = line_look(worker, slot);
-            if (units.lo < units.hi && !units.is_static) {
+            if (wf_units_open(wf_load(&worker->lines[slot].word, WF_RELAXED))) {
                 wf_pool_offer(pool, worker->node);
                 return;
             }
@@ -118,7 +213,7 @@ static void offer_resting_parts(weft_pool *pool, unsigned slot) {
 }
 
 void wf_broadcast_offer(weft_pool *pool, unsigned slot) {
-    wf_fetch_or(&pool->broadcasts.live, bit_of(slot), WF_SEQ_CST); /* release: the job and the lines before it */
+    wf_fetch_or(&pool->broadcasts.live, bit_of(slot), WF_SEQ_CST); /* then the looks at sleepers */
     wake_owners(pool, slot, 2);
     hint_waiting_owners(pool, slot);
     offer_resting_parts(pool, slot);

@@ -88,10 +88,10 @@ void wf_run_call(struct wf_worker *worker, weft_task_fn fn, void *arg, const str
 
 /* Run one own part of a static loop, whoever's it is. */
 static bool serve_static(struct wf_worker *worker) {
-    int slot = wf_broadcast_enter(worker, false);
-    if (slot < 0)
+    struct wf_claim claim;
+    if (!wf_broadcast_claim(worker, false, &claim))
         return false;
-    wf_run_found(worker, &(struct wf_found){.kind = WF_FOUND_BROADCAST, .broadcast = (unsigned)slot});
+    wf_broadcast_run(worker, &claim);
     return true;
 }
 

@@ -14,6 +14,10 @@
 #define LOCAL_MOST 8u       /* workers of the own group that a round looks at although they show nothing */
 #define SCOUT_FIRST_NS 1000 /* after the first round to other nodes that found nothing */
 #define SCOUT_MOST_NS 1000000
+#ifndef WF_LINGER_POLLS       /* a test may want few */
+#define WF_LINGER_POLLS 1024u /* one to two microseconds: loops in a row come closer than that */
+#endif
+#define LINGER_LOOK 128u
 
 void wf_count_steal(struct wf_worker *worker, unsigned victim) {
     unsigned class = worker->classes[victim];
@@ -111,11 +115,9 @@ static bool search_queue(struct wf_worker *worker, bool steal, struct wf_found *
         found->kind = WF_FOUND_RECORD;
         return true;
     }
-    int slot = wf_broadcast_enter(worker, steal);
-    if (slot < 0)
+    if (!(steal && wf_broadcast_claim_here(worker, &found->claim)) && !wf_broadcast_claim(worker, steal, &found->claim))
         return false;
     found->kind = WF_FOUND_BROADCAST;
-    found->broadcast = (unsigned)slot;
     return true;
 }
 
@@ -123,6 +125,20 @@ bool wf_search_own(struct wf_worker *worker, struct wf_found *found) {
     if (worker->dispatches++ % INBOX_EVERY == INBOX_EVERY - 1 && take_inbox(worker, worker->node, found))
         return true;
     return search_queue(worker, true, found);
+}
+
+bool wf_search_lingering(struct wf_worker *worker, struct wf_found *found) {
+    unsigned polls = worker->lingers && wf_load(&worker->pool->spin_ns, WF_RELAXED) ? WF_LINGER_POLLS : 0;
+    worker->lingers = false;
+    for (unsigned i = 1; i <= polls; i++) {
+        if (wf_broadcast_claim_here(worker, &found->claim)) {
+            found->kind = WF_FOUND_BROADCAST;
+            return true;
+        }
+        if (i % LINGER_LOOK == 0 && wf_search_own(worker, found))
+            return true;
+    }
+    return false;
 }
 
 bool wf_search_leftover(struct wf_worker *worker, struct wf_found *found) {
@@ -330,13 +346,10 @@ void wf_run_found(struct wf_worker *worker, const struct wf_found *found) {
     case WF_FOUND_RECORD:
         wf_record_run_queued(worker, found->record);
         break;
-    case WF_FOUND_BROADCAST: {
-        struct wf_broadcasts *broadcasts = &worker->pool->broadcasts;
-        struct wf_broadcast *broadcast = &broadcasts->slots[found->broadcast];
-        broadcast->run(broadcast->job, found->broadcast, worker);
-        wf_broadcast_leave(broadcasts, found->broadcast);
+    case WF_FOUND_BROADCAST:
+        wf_broadcast_run(worker, &found->claim);
+        worker->lingers = true;
         break;
-    }
     case WF_FOUND_NOTHING:
         break;
     }

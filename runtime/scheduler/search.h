@@ -27,11 +27,15 @@ struct wf_found {
     weft_slot *slot;
     unsigned victim; /* SLOT: whose deque it came from */
     struct wf_task_record *record;
-    unsigned broadcast;
+    struct wf_claim claim;
 };
 
 /* Work that is at hand: the own ready queue, a loop, now and then the inbox. Needs no searcher's role. */
 bool wf_search_own(struct wf_worker *worker, struct wf_found *found);
+
+/* The next job of a worker that has just had a part of one: looks at its line alone for a while, and now and then at what else is
+ * at hand. It counts as busy meanwhile. False: a search round is due. */
+bool wf_search_lingering(struct wf_worker *worker, struct wf_found *found);
 
 /* What only this worker may run, or what it left in its own queue: all that is left for one that rests. */
 bool wf_search_leftover(struct wf_worker *worker, struct wf_found *found);

@@ -218,7 +218,7 @@ static bool find_leftover(struct wf_worker *worker, struct wf_found *found) {
 /* Look for work until there is some; false: the worker is to rest, or the pool stops. */
 static bool find_any(struct wf_worker *worker, struct wf_found *found) {
     weft_pool *pool = worker->pool;
-    if (wf_search_own(worker, found))
+    if (wf_search_lingering(worker, found) || wf_search_own(worker, found))
         return true;
     struct wf_parking *parking = wf_parking_of(worker);
     wf_search_begin(parking);

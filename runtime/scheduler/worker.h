@@ -50,6 +50,7 @@ struct wf_worker {
     bool thorough;                   /* O: its next round looks at everything: there is work that rounds did not find */
     uint64_t random;                 /* O */
     uint64_t dispatches;             /* O */
+    bool lingers;                    /* O: has just run a part of a job that was offered to all */
     uint64_t next_wake_ns;           /* O: no wake for a spawn before this time */
     struct wf_record_pool records;   /* O to allocate; any thread frees */
     WF_LINE_ALIGNED struct wf_deque deque;
@@ -59,6 +60,8 @@ struct wf_worker {
     WF_LINE_ALIGNED struct wf_counters counters;
     struct wf_ready_queue ready;
     struct wf_broadcast_line lines[WF_BROADCASTS]; /* A: see broadcast.h */
+    wf_atomic_u64 served[WF_BROADCASTS];    /* A: the last static word of each line that was claimed; relaxed, written by O */
+    wf_atomic_u32 took_part[WF_BROADCASTS]; /* A: in a job whose offerer wants to know; relaxed, read after the job's end */
 };
 
 /* The calling thread's worker, NULL outside pools. */

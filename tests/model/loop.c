@@ -66,6 +66,13 @@ static void again(void) {
     world_end();
 }
 
+/* Parts of three: what a thief takes is more than it keeps in hand. */
+static void threes(void) {
+    loop(0, 6, WEFT_SCHEDULE_STEAL);
+    loop(1, 6, WEFT_SCHEDULE_STEAL);
+    world_end();
+}
+
 static void loop_task(void *arg) {
     (void)arg;
     loop(0, 4, WEFT_SCHEDULE_STEAL);
@@ -163,10 +170,12 @@ static const struct explore_case cases[] = {
     {.name = "loop/apart", .set_up = set_up_apart, .threads = {world_work, world_work, outside}},
     {.name = "loop/placed", .set_up = set_up_placed, .threads = {world_work, world_work, outside}},
     {.name = "loop/placed_again", .set_up = set_up_placed, .threads = {world_work, world_work, again}},
+    {.name = "loop/threes", .set_up = set_up, .threads = {world_work, world_work, threes}, .schedules = 40},
+    {.name = "loop/placed_threes", .set_up = set_up_placed, .threads = {world_work, world_work, threes}, .schedules = 40},
     {.name = "loop/retire_placed",
      .set_up = set_up_placed,
      .threads = {world_work, world_work, one_part, world_retire_first},
-     .schedules = 120},
+     .schedules = 80},
     {.name = "loop/three", .set_up = set_up_three, .threads = {world_work, world_work, world_work, outside}},
     {.name = "loop/again", .set_up = set_up, .threads = {world_work, world_work, again}},
     {.name = "loop/inside", .set_up = set_up, .threads = {world_work, world_work, submit_loop}},
