@@ -57,7 +57,7 @@ typedef struct weft_pool_options {
  *         system refuses threads, or what a plan needs; WEFT_ESTRICT. Refused masks and memory policies are no failure
  *         unless strict: weft_pool_effective() tells.
  *
- * Threads: any, concurrently; pools are independent. Blocks: until every worker is ready. Allocates. Does not change the
+ * Threads: any, concurrently; pools are independent. Blocks: until the worker threads exist. Allocates. Does not change the
  * caller's affinity, signal mask or memory policy.
  */
 WEFT_API weft_status weft_pool_create(weft_pool **pool, const weft_pool_options *options);

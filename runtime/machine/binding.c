@@ -79,6 +79,10 @@ bool wf_plan_spans_memory(const weft_plan *plan) {
     return plan->limits.this_system && usable > 1;
 }
 
+bool wf_plan_places_memory(const weft_plan *plan) {
+    return plan->limits.this_system && (plan->homes.numa_count > 1 || plan->node_count > 1);
+}
+
 static weft_status membind_status(int error, const char *nodes) {
     weft_status status = WEFT_EIO;
     if (error == EPERM || error == EACCES)

@@ -27,6 +27,9 @@ int wf_plan_current_node(const weft_plan *plan);
 /* Whether memory can lie on one node or another: several nodes of this machine have some that the process may use. */
 bool wf_plan_spans_memory(const weft_plan *plan);
 
+/* Whether it can now, or could if the process were allowed more. Without this, policies are not asked for. */
+bool wf_plan_places_memory(const weft_plan *plan);
+
 /*
  * Ask for the pages of [start, start + bytes), not touched yet, on OS node `os_node`: preferred, or strict (an allocation
  * there fails rather than falling back). WEFT_ENOTSUP: foreign topology, anonymous node or no support; WEFT_EPERM: refused.

@@ -170,8 +170,17 @@ weft_status wf_area_reserve(struct wf_area *area, size_t bytes, weft_pages pages
     return wf_fail(WEFT_EINVAL, "pages is %d: an area has base, transparent huge or reserved huge pages", (int)pages);
 }
 
+void wf_area_take(const struct wf_area *area, size_t *taken, size_t bytes, struct wf_area *part) {
+    assert(bytes % wf_page_bytes() == 0 && bytes <= area->bytes - *taken);
+    *part = *area;
+    part->start = (char *)area->start + *taken;
+    part->bytes = bytes;
+    part->mapped = 0;
+    *taken += bytes;
+}
+
 void wf_area_release(struct wf_area *area) {
-    if (area->start)
+    if (area->mapped)
         munmap(area->start, area->mapped);
     *area = (struct wf_area){.reason = ""};
 }

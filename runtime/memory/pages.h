@@ -18,7 +18,7 @@ size_t wf_thp_bytes(void);
 struct wf_area {
     void *start;        /* page aligned; THP aligned when it is large enough to hold one */
     size_t bytes;       /* usable: the asked size, rounded up to whole pages */
-    size_t mapped;      /* what release gives back */
+    size_t mapped;      /* what release gives back; 0: it is part of another area */
     weft_pages pages;   /* granted: BASE, THP or HUGE */
     size_t page_bytes;  /* of the granted kind: what must not share a page begins at multiples of it */
     const char *reason; /* why less than asked was granted, "" if nothing is amiss; static */
@@ -30,6 +30,9 @@ struct wf_area {
  */
 weft_status wf_area_reserve(struct wf_area *area, size_t bytes, weft_pages pages);
 void wf_area_release(struct wf_area *area);
+
+/* The next `bytes` (whole pages) of an area, in *part; *taken is how much of it has been given out. The part lives as long as it. */
+void wf_area_take(const struct wf_area *area, size_t *taken, size_t bytes, struct wf_area *part);
 
 /*
  * Make the pages of [start, start + bytes) present on the calling thread's node (or where a policy says), keeping content.

@@ -15,7 +15,6 @@ weft_status wf_record_pool_init(struct wf_record_pool *pool, size_t record_bytes
     if (!record_bytes || !max_bytes || record_bytes > max_bytes || max_bytes > SIZE_MAX / 2)
         return wf_fail(WEFT_EINVAL, "records of %zu bytes in an area of %zu: neither may be 0, and one record must fit",
                        record_bytes, max_bytes);
-    record_bytes = (record_bytes + WF_LINE - 1) / WF_LINE * WF_LINE;
     max_bytes = (max_bytes + WF_RECORD_SLAB_BYTES - 1) / WF_RECORD_SLAB_BYTES * WF_RECORD_SLAB_BYTES;
     struct wf_area area;
     weft_status status = wf_area_reserve(&area, max_bytes, WEFT_PAGES_BASE);
@@ -25,9 +24,14 @@ weft_status wf_record_pool_init(struct wf_record_pool *pool, size_t record_bytes
         wf_area_release(&area);
         return status;
     }
-    *pool = (struct wf_record_pool){.record_bytes = record_bytes, .fresh = area.start, .populated = area.start, .area = area};
-    __cds_wfs_init(&pool->remote);
+    wf_record_pool_init_in(pool, record_bytes, &area);
     return WEFT_OK;
+}
+
+void wf_record_pool_init_in(struct wf_record_pool *pool, size_t record_bytes, const struct wf_area *area) {
+    record_bytes = (record_bytes + WF_LINE - 1) / WF_LINE * WF_LINE;
+    *pool = (struct wf_record_pool){.record_bytes = record_bytes, .fresh = area->start, .populated = area->start, .area = *area};
+    __cds_wfs_init(&pool->remote);
 }
 
 void wf_record_pool_destroy(struct wf_record_pool *pool) {

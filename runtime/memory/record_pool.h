@@ -58,6 +58,9 @@ typedef weft_status (*wf_record_bind_fn)(void *arg, void *start, size_t bytes);
 weft_status wf_record_pool_init(struct wf_record_pool *pool, size_t record_bytes, size_t max_bytes, wf_record_bind_fn bind,
                                 void *bind_arg);
 
+/* The same in an area that the caller has reserved, of whole slabs. The pool releases it. */
+void wf_record_pool_init_in(struct wf_record_pool *pool, size_t record_bytes, const struct wf_area *area);
+
 /* Give everything back, live records included. When nobody uses the pool; a pool of zero bytes is allowed. */
 void wf_record_pool_destroy(struct wf_record_pool *pool);
 

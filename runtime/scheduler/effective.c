@@ -1,10 +1,8 @@
-/* Writes the lines of the effective state, and reads the counters. */
-#include "scheduler/effective.h"
+/* Writes the lines of the effective state when it is asked for. */
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -13,16 +11,12 @@
 
 enum line { WORKERS, PIN, BINDING, MEMORY, SPIN, STACK, CHANGES, LINES };
 
-struct wf_effective_lines {
-    weft_effective lines[LINES];
-};
-
 static const char *const features[LINES] = {"workers", "pin", "binding", "memory", "spin", "stack", "changes"};
 
 enum column { ASKED, GOT, REASON };
 
-static WF_PRINTF(4, 5) void set(struct wf_effective_lines *lines, enum line line, enum column column, const char *format, ...) {
-    weft_effective *at = &lines->lines[line];
+static WF_PRINTF(4, 5) void set(weft_effective *lines, enum line line, enum column column, const char *format, ...) {
+    weft_effective *at = &lines[line];
     char *text = column == ASKED ? at->asked : column == GOT ? at->got : at->reason;
     size_t room = column == ASKED ? sizeof at->asked : column == GOT ? sizeof at->got : sizeof at->reason;
     va_list args;
@@ -31,7 +25,7 @@ static WF_PRINTF(4, 5) void set(struct wf_effective_lines *lines, enum line line
     va_end(args);
 }
 
-static void describe_workers(const weft_pool *pool, struct wf_effective_lines *lines) {
+static void describe_workers(const weft_pool *pool, weft_effective *lines) {
     unsigned nodes, active = wf_load(&pool->active, WF_RELAXED);
     weft_plan_nodes(pool->replan->current, &nodes);
     if (pool->settings.workers_asked)
@@ -45,7 +39,7 @@ static void describe_workers(const weft_pool *pool, struct wf_effective_lines *l
     set(lines, WORKERS, REASON, "%s", weft_plan_get_limits(pool->replan->current)->reason);
 }
 
-static void describe_binding(const weft_pool *pool, struct wf_effective_lines *lines) {
+static void describe_binding(const weft_pool *pool, weft_effective *lines) {
     bool this_system = weft_plan_get_limits(pool->plan)->this_system;
     unsigned refused = 0;
     int why = 0;
@@ -73,7 +67,7 @@ static void describe_binding(const weft_pool *pool, struct wf_effective_lines *l
 }
 
 /* What happens when the process may use other CPUs or memory, or its quota changes. */
-static void describe_changes(const weft_pool *pool, struct wf_effective_lines *lines) {
+static void describe_changes(const weft_pool *pool, weft_effective *lines) {
     const struct wf_replan *replan = pool->replan;
     set(lines, CHANGES, ASKED, "%s", pool->settings.fixed ? "fixed" : "followed");
     set(lines, CHANGES, GOT, "%" PRIu64 " followed", replan->count);
@@ -90,9 +84,14 @@ static void describe_changes(const weft_pool *pool, struct wf_effective_lines *l
         set(lines, CHANGES, REASON, "nothing has changed since the pool was made");
 }
 
-static void describe_memory(const weft_pool *pool, struct wf_effective_lines *lines) {
+static void describe_memory(const weft_pool *pool, weft_effective *lines) {
     weft_status refusal = (weft_status)wf_load(&pool->memory_status, WF_RELAXED);
     set(lines, MEMORY, ASKED, "on the worker's node");
+    if (!pool->placed && weft_plan_get_limits(pool->plan)->this_system) {
+        set(lines, MEMORY, GOT, "the only node");
+        set(lines, MEMORY, REASON, "this machine's memory has one node, and needs no policy");
+        return;
+    }
     set(lines, MEMORY, GOT, refusal ? "first touch" : "preferred policy and first touch");
     if (!refusal)
         set(lines, MEMORY, REASON, "the kernel took the policy");
@@ -104,7 +103,7 @@ static void describe_memory(const weft_pool *pool, struct wf_effective_lines *li
                                                           : "the topology is not this machine's");
 }
 
-static void describe_rest(const weft_pool *pool, struct wf_effective_lines *lines) {
+static void describe_rest(const weft_pool *pool, weft_effective *lines) {
     set(lines, SPIN, ASKED, "before sleep");
     set(lines, SPIN, GOT, "%" PRIu64 " us", pool->settings.spin_ns / 1000);
     set(lines, SPIN, REASON, "%s", pool->settings.spin_reason);
@@ -119,10 +118,10 @@ static void describe_rest(const weft_pool *pool, struct wf_effective_lines *line
     }
 }
 
-void wf_effective_fill(weft_pool *pool) {
-    struct wf_effective_lines *lines = pool->effective;
-    if (!lines)
-        return; /* the pool is not made yet */
+/* L: the lock of watch.h */
+static void describe(const weft_pool *pool, weft_effective *lines) {
+    for (unsigned i = 0; i < LINES; i++)
+        lines[i].feature = features[i];
     describe_workers(pool, lines);
     describe_binding(pool, lines);
     describe_memory(pool, lines);
@@ -130,27 +129,15 @@ void wf_effective_fill(weft_pool *pool) {
     describe_changes(pool, lines);
 }
 
-weft_status wf_effective_make(weft_pool *pool) {
-    pool->effective = calloc(1, sizeof *pool->effective);
-    if (!pool->effective)
-        return wf_fail(WEFT_ENOMEM, "no memory for the effective state");
-    for (unsigned i = 0; i < LINES; i++)
-        pool->effective->lines[i].feature = features[i];
-    wf_effective_fill(pool);
-    return WEFT_OK;
-}
-
-void wf_effective_release(struct wf_effective_lines *lines) {
-    free(lines);
-}
-
 size_t weft_pool_effective(const weft_pool *pool, weft_effective *out, size_t max) {
+    weft_effective lines[LINES];
     if (!pool)
         return 0;
     wf_watch_lock();
-    for (size_t i = 0; out && i < LINES && i < max; i++)
-        out[i] = pool->effective->lines[i];
+    describe(pool, lines);
     wf_watch_unlock();
+    for (size_t i = 0; out && i < LINES && i < max; i++)
+        out[i] = lines[i];
     return LINES;
 }
 
@@ -169,7 +156,7 @@ weft_status weft_pool_worker(const weft_pool *pool, unsigned worker, weft_worker
                          .pu = place->pu,
                          .os_node = place->os_node,
                          .memory_node = place->memory_node,
-                         .thread = (int)pool->workers[worker]->tid};
+                         .thread = (int)wf_worker_tid(pool->workers[worker])};
     wf_watch_unlock();
     return WEFT_OK;
 }

@@ -1,8 +1,6 @@
 /* Creating and destroying pools. The creator's thread makes the workers; destroy may run on any thread outside the pool. */
 #include "scheduler/pool.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +8,8 @@
 #include "base/status.h"
 #include "machine/binding.h"
 #include "machine/plan_bounds.h"
-#include "scheduler/effective.h"
 #include "scheduler/replan.h"
+#include "scheduler/start.h"
 #include "scheduler/waiters.h"
 #include "scheduler/watch.h"
 
@@ -36,80 +34,6 @@ weft_status wf_pool_check(const weft_pool *pool) {
     return wf_fail(WEFT_EFORK, "the pool was made before fork(): its workers are in the parent process, create a pool here");
 }
 
-/* All signals but the faults of the thread itself: Linux kills a process for a blocked one, whatever handler it has. */
-static void fill_signals(sigset_t *blocked) {
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-    sigfillset(blocked);
-    for (unsigned i = 0; i < WF_ARRAY_LENGTH(faults); i++)
-        sigdelset(blocked, faults[i]);
-}
-
-/* Attributes of worker `id`: its mask is set before it runs, signals are blocked, its stack is its own. */
-static int fill_attributes(const weft_pool *pool, unsigned id, const struct wf_cpu_mask *mask, pthread_attr_t *attributes) {
-    sigset_t blocked;
-    fill_signals(&blocked);
-    int error = pthread_attr_setsigmask_np(attributes, &blocked);
-    if (!error)
-        error = wf_stack_set(&pool->stacks[id], attributes);
-    if (!error && mask)
-        error = pthread_attr_setaffinity_np(attributes, mask->bytes, mask->set);
-    return error;
-}
-
-static weft_status prepare_attributes(weft_pool *pool, unsigned id, bool bind, pthread_attr_t *attributes) {
-    int error = pthread_attr_init(attributes);
-    if (!error && (error = fill_attributes(pool, id, bind ? &pool->replan->places[id].mask : NULL, attributes)))
-        pthread_attr_destroy(attributes);
-    if (error == ENOMEM)
-        return wf_fail(WEFT_ENOMEM, "no memory for the attributes of worker %u", id);
-    return error ? wf_fail(WEFT_EINVAL, "the attributes of worker %u were refused: %s (stack of %zu bytes)", id, strerror(error),
-                           pool->settings.stack_bytes)
-                 : WEFT_OK;
-}
-
-static weft_status start_thread(weft_pool *pool, struct wf_worker_start *start, bool bind, int *error) {
-    pthread_attr_t attributes;
-    weft_status status = prepare_attributes(pool, start->id, bind, &attributes);
-    if (status)
-        return status;
-    *error = pthread_create(&pool->threads[start->id], &attributes, wf_worker_main, start);
-    pthread_attr_destroy(&attributes);
-    return WEFT_OK;
-}
-
-/*
- * Start one worker. A mask that the system refuses (EINVAL: the cpuset has changed meanwhile; EPERM, ENOSYS: seccomp) is left
- * out and told. Too little memory and too many threads are no matter of masks.
- */
-static weft_status start_worker(weft_pool *pool, struct wf_worker_start *start) {
-    struct wf_place *place = &pool->replan->places[start->id];
-    bool bind = place->mask.set;
-    int error = 0;
-    weft_status status = start_thread(pool, start, bind, &error);
-    if (!status && error && error != EAGAIN && error != ENOMEM && bind) {
-        place->refusal = error;
-        if (pool->settings.strict)
-            return wf_fail(WEFT_ESTRICT, "worker %u could not be bound to its CPUs: %s", start->id, strerror(error));
-        status = start_thread(pool, start, false, &error);
-    }
-    if (!status && error)
-        return wf_fail(error == ENOMEM ? WEFT_ENOMEM : WEFT_EPERM,
-                       "thread %u of %u was refused: %s (see ulimit -u, pids.max, ulimit -v)", start->id + 1, pool->worker_count,
-                       strerror(error));
-    return status;
-}
-
-/* All that were started have reported; let them go on, or end when `stop` is set. */
-static void let_go(weft_pool *pool, unsigned started) {
-    uint32_t seen;
-    while ((seen = wf_load(&pool->started, WF_ACQUIRE)) < started) /* pairs with report_start() */
-        wf_futex_wait(&pool->started, seen);
-    if (wf_load(&pool->start_status, WF_RELAXED))
-        wf_store(&pool->stop, 1, WF_RELAXED); /* released by `go` */
-    wf_store(&pool->go, 1, WF_RELEASE);
-    wf_futex_wake(&pool->go, (int)started);
-}
-
 static void release_pool(weft_pool *pool) {
     for (unsigned i = 0; pool->workers && i < pool->worker_count; i++)
         if (pool->workers[i])
@@ -117,15 +41,16 @@ static void release_pool(weft_pool *pool) {
     for (unsigned i = 0; pool->nodes && i < pool->node_count; i++)
         if (pool->nodes[i])
             wf_node_release(pool->nodes[i]);
+    wf_area_release(&pool->space);
     for (unsigned i = 0; pool->stacks && i < pool->worker_count; i++)
         wf_stack_release(&pool->stacks[i]);
-    wf_effective_release(pool->effective);
     wf_replan_release(pool);
     free(pool->stacks);
     free((void *)pool->cpus);
     free(pool->workers);
     free(pool->nodes);
     free(pool->threads);
+    free(pool->starts);
     weft_plan_destroy(pool->plan);
     free(pool);
 }
@@ -164,9 +89,11 @@ static weft_status allocate_pool(weft_pool **made, const struct wf_settings *set
     pool->nodes = calloc(pool->node_count, sizeof *pool->nodes);
     pool->threads = calloc(pool->worker_count, sizeof *pool->threads);
     pool->stacks = calloc(pool->worker_count, sizeof *pool->stacks);
+    pool->starts = calloc(pool->worker_count, sizeof *pool->starts);
     pool->cpus = calloc(pool->worker_count, sizeof *pool->cpus);
+    pool->placed = wf_plan_places_memory(plan);
     wf_store(&pool->spin_ns, settings->spin_ns, WF_RELAXED);
-    if (!pool->cpus || !pool->workers || !pool->nodes || !pool->threads || !pool->stacks) {
+    if (!pool->cpus || !pool->workers || !pool->nodes || !pool->threads || !pool->stacks || !pool->starts) {
         release_pool(pool);
         return wf_fail(WEFT_ENOMEM, "no memory for the tables of a pool");
     }
@@ -206,38 +133,6 @@ static weft_status prepare_pool(weft_pool **made, const struct wf_settings *sett
     return status;
 }
 
-/* Before any thread runs: mapping memory and touching it on another thread wait for each other. */
-static weft_status make_stacks(weft_pool *pool) {
-    const weft_plan_worker *planned = weft_plan_workers(pool->plan, NULL);
-    weft_status status = WEFT_OK;
-    for (unsigned i = 0; !status && i < pool->worker_count; i++)
-        status = wf_stack_make(&pool->stacks[i], pool->plan, planned[i].node, pool->settings.stack_bytes);
-    return status;
-}
-
-/* Start all workers and wait until they have set themselves up; on failure all threads have ended. */
-static weft_status start_workers(weft_pool *pool) {
-    struct wf_worker_start *starts = calloc(pool->worker_count, sizeof *starts);
-    if (!starts)
-        return wf_fail(WEFT_ENOMEM, "no memory to start %u workers", pool->worker_count);
-    weft_status status = make_stacks(pool);
-    unsigned started = 0;
-    for (; !status && started < pool->worker_count; started += !status) {
-        starts[started] = (struct wf_worker_start){pool, started};
-        status = start_worker(pool, &starts[started]);
-    }
-    if (status)
-        wf_store(&pool->stop, 1, WF_RELAXED); /* released by `go` */
-    let_go(pool, started);
-    weft_status set_up = (weft_status)wf_load(&pool->start_status, WF_RELAXED);
-    if (!status && set_up)
-        status = wf_fail(set_up, "a worker could not set itself up on its node: %s", pool->start_detail);
-    for (unsigned i = 0; status && i < started; i++)
-        pthread_join(pool->threads[i], NULL);
-    free(starts);
-    return status;
-}
-
 /* Strict mode: what was asked and not granted is a failure. With one node all memory is near whatever the policy. */
 static weft_status check_strict(const weft_pool *pool) {
     if (!pool->settings.strict)
@@ -260,13 +155,11 @@ weft_status weft_pool_create(weft_pool **out, const weft_pool_options *options) 
     weft_status status = wf_settings_resolve(options, &settings, &plan);
     if (status || (status = prepare_pool(&pool, &settings, plan)))
         return status;
-    if ((status = start_workers(pool))) {
+    if ((status = wf_pool_start(pool))) {
         abandon_pool(pool);
         return status;
     }
-    if (!(status = wf_effective_make(pool)))
-        status = check_strict(pool);
-    if (status) {
+    if ((status = check_strict(pool))) {
         weft_pool_destroy(pool);
         return status;
     }
@@ -329,14 +222,14 @@ weft_status weft_pool_close(weft_pool *pool) {
     return WEFT_OK;
 }
 
-/* Let the workers of a closed pool end. */
-static void end_workers(weft_pool *pool) {
+void wf_pool_end_workers(weft_pool *pool) {
     wf_store(&pool->stop, 1, WF_SEQ_CST); /* pairs with sleep_idle() */
     for (unsigned i = 0; i < pool->worker_count; i++)
-        if (!wf_pool_wake(pool, i))
+        if (pool->workers[i] && !wf_pool_wake(pool, i))
             wf_signal_set(&pool->workers[i]->signal, WF_SIGNAL_HINT); /* it may rest */
     for (unsigned i = 0; i < pool->worker_count; i++)
-        pthread_join(pool->threads[i], NULL);
+        if (pool->starts[i].begun)
+            pthread_join(pool->threads[i], NULL);
 }
 
 weft_status weft_pool_destroy(weft_pool *pool) {
@@ -351,7 +244,7 @@ weft_status weft_pool_destroy(weft_pool *pool) {
     }
     weft_pool_close(pool);
     wf_watch_remove(pool);
-    end_workers(pool);
+    wf_pool_end_workers(pool);
     abandon_pool(pool);
     return WEFT_OK;
 }

@@ -49,24 +49,27 @@ struct weft_pool {
     wf_atomic_u64 spin_ns;             /* A: of the settings; relaxed */
     wf_atomic_u32 active;              /* A: workers that do not rest; relaxed */
     unsigned worker_count, node_count; /* I */
-    struct wf_worker **workers;        /* I after start: each entry set by its worker */
-    struct wf_node **nodes;            /* I after start: each set by the node's first worker */
+    bool placed;                       /* I: where its memory lies makes a difference here, see setup.c */
+    struct wf_area space;              /* I after start: address space of nodes and workers, unless placed */
+    size_t space_taken;                /* how much of it they have; the creator's */
+    struct wf_worker **workers;        /* I after start, see start.h */
+    struct wf_node **nodes;            /* the same */
     wf_atomic_u32 *cpus;               /* A: per worker, the CPU of its place, UINT32_MAX: none of this machine; relaxed */
     pthread_t *threads;                /* the creator's and destroyer's */
+    struct wf_worker_start *starts;    /* the same; what each was started with */
     struct wf_stack *stacks;           /* the same; one per worker, released when all have ended */
     WF_LINE_ALIGNED wf_atomic_u64 waiting[WF_PARK_WORDS]; /* A: workers asleep inside a task, for what they wait for */
     WF_LINE_ALIGNED wf_atomic_u64 resting[WF_PARK_WORDS]; /* A: see worker.h */
     struct wf_broadcasts broadcasts;
     WF_LINE_ALIGNED wf_atomic_u32 inside; /* A: work made by tasks, and WF_CLOSED; see wf_pool_enter() */
     WF_LINE_ALIGNED wf_atomic_u32 stop;   /* A: workers end when they find nothing */
-    wf_atomic_u32 started;                /* A: workers that have reported */
+    wf_atomic_u32 started;                /* A: workers that have set themselves up, see start.h */
     wf_atomic_u32 go;                     /* A: set by the creator when all have */
     wf_atomic_u32 start_status;           /* A: first failure of a starting worker */
     char start_detail[256];               /* its text; written by that worker before it counts as started */
     wf_atomic_u32 memory_status;          /* A: first refusal of a memory binding */
     uint32_t process;                     /* I: forks before its creation, see wf_pool_check() */
     bool core_pinned;                     /* as settings: counts among the pools pinned to cores by default */
-    struct wf_effective_lines *effective; /* I; its content L: the lock of watch.h */
     weft_status unwatched;                /* as settings: why changes are not followed although they should be */
 };
 
@@ -93,6 +96,9 @@ void wf_pool_release(weft_pool *pool, unsigned node);
  */
 void wf_pool_enter(weft_pool *pool);
 void wf_pool_leave(weft_pool *pool);
+
+/* Let the workers of a closed pool end. */
+void wf_pool_end_workers(weft_pool *pool);
 
 /* Offer visible work that lies near a node: to a searcher of the nearest node that has one, or to the nearest sleeper, who is woken
  * (park.h). False: all workers are busy. */

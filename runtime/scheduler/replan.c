@@ -8,7 +8,6 @@
 #include "base/status.h"
 #include "machine/binding.h"
 #include "machine/plan_bounds.h"
-#include "scheduler/effective.h"
 
 /* A change, prepared before anything is touched: it may fail for lack of memory, what follows may not. */
 struct change {
@@ -91,7 +90,7 @@ static weft_status prepare(const weft_pool *pool, struct change *change, const s
 static void bind_worker(weft_pool *pool, unsigned id) {
     struct wf_place *place = &pool->replan->places[id];
     if (place->mask.set)
-        place->refusal = wf_cpu_mask_apply(pool->workers[id]->tid, &place->mask);
+        place->refusal = wf_cpu_mask_apply(wf_worker_tid(pool->workers[id]), &place->mask);
 }
 
 /* Which worker a caller from outside becomes, see seat.h. */
@@ -115,6 +114,7 @@ static void move_worker(weft_pool *pool, unsigned id) {
     if (place->role < 0)
         return;
     move(pool, &worker->area, place->memory_node);
+    move(pool, &worker->slots, place->memory_node);
     move(pool, &worker->records.area, place->memory_node);
     move(pool, &pool->stacks[id].area, place->memory_node);
 }
@@ -134,7 +134,7 @@ static void move_node(weft_pool *pool, unsigned index) {
     }
 }
 
-/* Also where no role has changed: the kernel itself moves pages when a cpuset loses their node. What lies right stays. */
+/* Where it makes a difference, also where no role has changed: the kernel itself moves pages when a cpuset loses their node. What lies right stays. */
 static void move_all(weft_pool *pool) {
     wf_store(&pool->memory_status, WEFT_OK, WF_RELAXED); /* all of it is bound anew */
     for (unsigned id = 0; id < pool->worker_count; id++)
@@ -193,7 +193,6 @@ static void exchange(weft_pool *pool, const struct change *change, const struct 
 static weft_status fail(weft_pool *pool, weft_status status, const char *why) {
     pool->replan->failed = true;
     snprintf(pool->replan->last, sizeof pool->replan->last, "%s, and could not be followed: %s", why, weft_error_detail());
-    wf_effective_fill(pool);
     return status;
 }
 
@@ -219,10 +218,9 @@ weft_status wf_replan(weft_pool *pool, const struct wf_cpu_mask *within, const c
     } else {
         exchange(pool, &change, &settings, why);
     }
-    if (weft_plan_get_limits(pool->plan)->this_system)
+    if (pool->placed)
         move_all(pool);
     wf_replan_restore(pool, pool->worker_count);
-    wf_effective_fill(pool);
     return WEFT_OK;
 }
 
@@ -244,7 +242,7 @@ bool wf_replan_any_bound_to(const weft_pool *pool, const struct wf_cpu_mask *cpu
     for (unsigned i = 0; !found && i < most && i < pool->worker_count; i++) {
         struct wf_cpu_mask now;
         unsigned id = (pool->replan->restored + i) % pool->worker_count;
-        if (wf_cpu_mask_of(pool->workers[id]->tid, &now))
+        if (wf_cpu_mask_of(wf_worker_tid(pool->workers[id]), &now))
             continue;
         found = wf_cpu_mask_equal(&now, cpus);
         wf_cpu_mask_release(&now);
@@ -253,21 +251,16 @@ bool wf_replan_any_bound_to(const weft_pool *pool, const struct wf_cpu_mask *cpu
 }
 
 void wf_replan_restore(weft_pool *pool, unsigned most) {
-    bool news = false;
     for (unsigned i = 0; i < most && i < pool->worker_count; i++) {
         struct wf_cpu_mask now;
         unsigned id = pool->replan->restored++ % pool->worker_count;
         const struct wf_place *place = &pool->replan->places[id];
-        int refusal = place->refusal;
-        if (!place->mask.set || wf_cpu_mask_of(pool->workers[id]->tid, &now))
+        if (!place->mask.set || wf_cpu_mask_of(wf_worker_tid(pool->workers[id]), &now))
             continue;
         if (!wf_cpu_mask_equal(&now, &place->mask))
             bind_worker(pool, id);
-        news = news || place->refusal != refusal;
         wf_cpu_mask_release(&now);
     }
-    if (news)
-        wf_effective_fill(pool);
 }
 
 weft_status wf_replan_begin(weft_pool *pool, weft_plan *current) {

@@ -11,7 +11,6 @@
 #include "base/status.h"
 #include "machine/allowance.h"
 #include "machine/plan_bounds.h"
-#include "scheduler/effective.h"
 #include "scheduler/replan.h"
 
 /* A change is followed within a second; a look after a nap takes about 100 us of CPU time, most of it for /proc/self/cgroup. */
@@ -209,9 +208,7 @@ static weft_status start(void) {
 void wf_watch_add(weft_pool *pool) {
     pthread_mutex_lock(&lock);
     pool->unwatched = current ? WEFT_OK : start();
-    if (pool->unwatched) {
-        wf_effective_fill(pool);
-    } else {
+    if (!pool->unwatched) {
         pool->replan->next = pools;
         pools = pool;
     }

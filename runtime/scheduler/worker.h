@@ -40,8 +40,9 @@ struct wf_worker {
     weft_pool *pool;                 /* I */
     const weft_plan_worker *planned; /* I: victims, PU */
     unsigned id, node;               /* I: index in the pool; index of the node in the plan */
-    pid_t tid;                       /* I: for the kernel */
-    struct wf_area area;             /* I: this struct and the deque's slots */
+    wf_atomic_u32 tid;               /* A: for the kernel; 0: its thread has not begun, see wf_worker_tid() */
+    struct wf_area area;             /* I: this struct; start NULL: it is the C library's memory */
+    struct wf_area slots;            /* I: the deque's */
     struct wf_frame *frame;          /* O: innermost running task; NULL: idle */
     weft_slot *serving;              /* O: the stolen slot that runs innermost; its owner may sleep for it */
     unsigned serving_owner;          /* O */
@@ -78,21 +79,34 @@ static inline struct wf_worker *wf_self_in(const weft_pool *pool) {
     return self && self->pool == pool ? self : NULL;
 }
 
-/* What a worker's thread is started with; lives until the worker has reported. */
+/* What a worker's thread is started with; lives as long as the pool. */
 struct wf_worker_start {
     weft_pool *pool;
     unsigned id;
+    bool parked; /* its bit in `parked` was set before the thread began */
+    bool begun;  /* the creator's: there is a thread to join */
 };
+
+/*
+ * Make the node's part, or a worker without its thread, and enter it in the pool's table. Where memory has several nodes the worker
+ * calls it on its own thread, so that it touches the memory first; elsewhere the creator does. WEFT_ENOMEM.
+ */
+weft_status wf_setup_reserve(weft_pool *pool); /* before, where the creator does */
+weft_status wf_node_make(weft_pool *pool, unsigned node);
+weft_status wf_worker_make(weft_pool *pool, unsigned id);
 
 /* After the threads have ended. */
 struct wf_node;
 void wf_worker_release(struct wf_worker *worker);
 void wf_node_release(struct wf_node *node);
 
+/* The kernel's id of its thread. Waits until the thread has begun. Any thread. */
+pid_t wf_worker_tid(struct wf_worker *worker);
+
 /* Name its thread, which lies on OS node `os_node`: "weft:n0w3". Any thread. */
 void wf_worker_name(const struct wf_worker *worker, int os_node, pthread_t thread);
 
-/* Thread function of a worker: sets itself up on its node, reports to the pool, works until the pool stops. */
+/* Thread function of a worker: see start.h. Works until the pool stops. */
 void *wf_worker_main(void *start);
 
 #endif

@@ -41,7 +41,7 @@ KEPT = [
     (r"scheduler/group.c:(wait_announce|wf_group_list):.*", "order by the mutex of the group's list, which both sides take in between"),
     (r"scheduler/ready_queue.h:wf_ready_queue_has_work:load\(&queue->first\).*", "an old `first` shows work that is gone, never hides any"),
     (r"scheduler/submit.c:hand_over:store\(&record->state\).*", "order by the queue's `last`"),
-    (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|wf_pool_leave:.*|end_workers:.*)|scheduler/worker.c:(find_(any|work|leftover)|sleep_(idle|resting)):"
+    (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|wf_pool_leave:.*|wf_pool_end_workers:.*)|scheduler/worker.c:(find_(any|work|leftover)|search_on|sleep_(idle|resting)):"
      r"load\(&(worker->)?pool->stop\).*", "order by the waker's signal, the parked words and the join of all workers, which lie in between"),
     (r"scheduler/seat.c:wf_seat_leave:load\(&pool->resting.*", "who rests and sleeps as an idle worker passes on what it is woken for"),
     (r"scheduler/worker.c:rests:load.*", "order by the seq_cst looks that follow: the model runs those in one order, C11 would let them "

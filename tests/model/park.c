@@ -45,6 +45,12 @@ static void set_up_two(void) {
     set_up(2);
 }
 
+/* As in a new pool, where nobody has searched yet. */
+static void set_up_two_parked(void) {
+    set_up(2);
+    world_park();
+}
+
 static void count_task(void *arg) {
     ++*(unsigned *)arg;
 }
@@ -183,6 +189,14 @@ static const struct explore_case cases[] = {
     {.name = "park/one", .set_up = set_up_one, .threads = {world_work, submit_one}, .check = check_one},
     {.name = "park/two", .set_up = set_up_two, .threads = {world_work, world_work, submit_two}, .check = check_two},
     {.name = "park/meet", .set_up = set_up_two, .threads = {world_work, world_work, submit_meeting}, .check = check_two},
+    {.name = "park/meet_new",
+     .set_up = set_up_two_parked,
+     .threads = {world_work, world_work, submit_meeting},
+     .check = check_two},
+    {.name = "park/retire_new",
+     .set_up = set_up_two_parked,
+     .threads = {world_work, world_work, submit_two_of_two, world_retire_first},
+     .check = check_two},
     {.name = "park/meet_from_task",
      .set_up = set_up_two,
      .threads = {world_work, world_work, submit_submitting},

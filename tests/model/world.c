@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include "scheduler/pool.c"
+#include "scheduler/setup.c"
 #include "scheduler/worker.c"
 
 #define SLOTS 8u
@@ -16,6 +17,7 @@ static struct wf_worker workers[WORLD_WORKERS], *worker_table[WORLD_WORKERS];
 static struct wf_node homes[WORLD_NODES], *node_table[WORLD_NODES] = {&homes[0], &homes[1]};
 static weft_slot slots[WORLD_WORKERS][SLOTS + 1];
 static pthread_t thread_numbers[WORLD_WORKERS];
+static struct wf_worker_start starts[WORLD_WORKERS];
 static uint8_t classes[WORLD_WORKERS][WORLD_WORKERS];
 static _Alignas(WF_LINE) unsigned char records[WORLD_WORKERS + WORLD_NODES][RECORDS * RECORD_BYTES];
 static wf_atomic_u32 cpus[WORLD_WORKERS];
@@ -63,6 +65,7 @@ static void make_worker(unsigned id) {
     set_up_records(&worker->records, records[id]);
     thread_numbers[id] = (pthread_t)id;
     cpus[id] = id;
+    starts[id] = (struct wf_worker_start){.pool = &world_pool, .id = id, .begun = true};
 }
 
 static void set_up(weft_plan *plan) {
@@ -77,6 +80,7 @@ static void set_up(weft_plan *plan) {
     world_pool.nodes = node_table;
     world_pool.cpus = cpus;
     world_pool.threads = thread_numbers;
+    world_pool.starts = starts;
     for (unsigned node = 0; node < world_pool.node_count; node++) {
         homes[node].index = node;
         homes[node].others = others[node];
@@ -100,15 +104,21 @@ void world_set_up_uneven(void) {
     set_up(plan_uneven);
 }
 
+void world_park(void) {
+    for (unsigned id = 0; id < world_pool.worker_count; id++) {
+        starts[id].parked = true;
+        wf_deque_ask(&workers[id].deque, WF_DEQUE_ANYWAY);
+        wf_park_set(wf_parking_of(&workers[id]), id);
+    }
+}
+
 void world_work(void) {
-    struct wf_worker *worker = wf_self = world_pool.workers[explore_self()];
-    for (struct wf_found found = {0}; find_work(worker, &found); found.kind = WF_FOUND_NOTHING)
-        wf_run_found(worker, &found);
+    work(&starts[explore_self()]);
 }
 
 void world_end(void) {
     EXPLORE_CHECK(!weft_pool_close(&world_pool));
-    end_workers(&world_pool);
+    wf_pool_end_workers(&world_pool);
 }
 
 void world_end_if_last(void) {

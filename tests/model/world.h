@@ -27,6 +27,9 @@ void world_set_up_apart(void);
 /* Three workers on two nodes. */
 void world_set_up_uneven(void);
 
+/* The workers are parked from the beginning, as those of a new pool are; before each schedule. */
+void world_park(void);
+
 /* The life of the worker with the calling thread's number, until world_end(). */
 void world_work(void);
 

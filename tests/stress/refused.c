@@ -55,7 +55,9 @@ static const char *line_of(weft_pool *pool, const char *feature, bool reason) {
 
 static void check_effective(weft_pool *pool, const struct refusal *refusal, int error) {
     const char *memory = line_of(pool, "memory", false), *binding = line_of(pool, "binding", false);
-    if (refusal->policies) {
+    if (!strcmp(memory, "the only node")) {
+        CHECK(weft_pool_nodes(pool) == 1);
+    } else if (refusal->policies) {
         CHECK(!strcmp(memory, "first touch"));
         CHECK(strstr(line_of(pool, "memory", true), error == EPERM ? "refused" : "mbind"));
     } else {

@@ -128,7 +128,7 @@ static void await(_Atomic(int) *flag) {
 }
 
 static void place_on_busy(void *arg) {
-    struct busy busy = {0};
+    static struct busy busy; /* be_busy() may look at it when this task has ended */
     (void)arg;
     unsigned self = here(), ran_on[3];
     cr_assert_eq(weft_submit(weft_current_pool(), be_busy, &busy, NULL), WEFT_OK); /* the other worker takes it */
