@@ -82,7 +82,7 @@ int main(void) {
     struct machine machine = machine_read();
     several_nodes = machine.nodes > 1;
     weft_pool *pool = start_pool();
-    weft_for_options fixed = {WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_FIRST_TOUCH, .item_bytes = 1};
+    weft_for_options fixed = {WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_FIRST_TOUCH, .item_bytes = 4096};
     unsigned count = weft_pool_workers(pool);
     OK(weft_for(pool, count, use_worker, pool, &fixed));
     for (unsigned node = 0; node < weft_pool_nodes(pool); node++)

@@ -58,7 +58,7 @@ static void visit(void *arg, weft_range range) {
     }
 }
 
-static const weft_for_options fixed = {WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_FIRST_TOUCH, .item_bytes = 1};
+static const weft_for_options fixed = {WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_FIRST_TOUCH, .item_bytes = 4096};
 
 static void check_words(weft_pool *pool, const weft_array *array, int error) {
     weft_effective lines[32];

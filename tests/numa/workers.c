@@ -35,7 +35,7 @@ static void check_places(const struct machine *machine, weft_pool *pool) {
     CHECK(count == machine_cores(machine));
     for (int round = 0; round < ROUNDS; round++)
         OK(weft_for(pool, 8 * (size_t)count, note, NULL,
-                    &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_FIRST_TOUCH, .item_bytes = 1}));
+                    &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_FIRST_TOUCH, .item_bytes = 4096}));
     for (unsigned i = 0; i < count; i++) {
         cpu_set_t mask;
         unsigned pu = planned[i].pu;
