@@ -51,8 +51,8 @@ WEFT_API weft_status weft_run(weft_pool *pool, weft_task_fn fn, void *arg);
  * @return WEFT_OK; WEFT_EINVAL: NULL pool or fn, node out of range or without placed, group of another pool; WEFT_ENOMEM;
  *         WEFT_ECLOSED: the pool is closed and the task never runs; WEFT_EFORK.
  *
- * Threads: any, concurrently, workers of this or another pool included. Blocks: no longer than for short locks. Allocates a record on
- * the node, or on a submitting worker's own.
+ * Threads: any, concurrently, workers of this or another pool included. Blocks: no longer than for short locks. Allocates memory on
+ * the node, in pieces of 4 KiB for 127 tasks.
  * Orders: the caller's earlier writes are visible to the task.
  */
 WEFT_API weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_submit_options *options);
@@ -122,11 +122,14 @@ WEFT_API weft_status weft_group_create(weft_group **group, weft_pool *pool);
 WEFT_API weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *arg);
 
 /**
- * Wait until every task of the group has ended. On a worker it first syncs (weft_sync()), and then runs the group's waiting
- * tasks meanwhile.
+ * Wait until every task of the group has ended. On a worker of the group's pool it first syncs (weft_sync()), and then runs the
+ * group's waiting tasks meanwhile. Other threads spin for the pool's spin budget (weft_pool_options.spin_us) and then sleep.
+ *
+ * A worker of another pool waits as any thread outside: it runs nothing meanwhile, neither of its own pool nor of this one. So two
+ * pools whose tasks wait for groups of each other may wait for ever, once all workers of both do.
  *
  * @return WEFT_OK; WEFT_EINVAL: NULL; WEFT_EDEADLK: called from inside a task of this same group, or
- *         from a child of one.
+ *         from a child of one; WEFT_EFORK.
  *
  * Threads: any, several may wait. Blocks: yes. Orders: all writes of the group's tasks are visible afterwards.
  */

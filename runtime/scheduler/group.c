@@ -2,63 +2,68 @@
 #include "scheduler/group.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "scheduler/join.h"
+#include "scheduler/submit.h"
 #include "scheduler/waiters.h"
+
+/* Looks at the group for each look at the clock. */
+#define SPINS_PER_LOOK 16u
 
 weft_status weft_group_create(weft_group **out, weft_pool *pool) {
     if (!out || !pool)
         return wf_fail(WEFT_EINVAL, "weft_group_create() needs a place for the group and a pool, got NULL");
-    weft_group *group = calloc(1, sizeof *group);
+    weft_group *group = aligned_alloc(WF_LINE, sizeof *group);
     if (!group)
         return wf_fail(WEFT_ENOMEM, "no memory for a group");
+    memset(group, 0, sizeof *group);
     group->pool = pool;
     pthread_mutex_init(&group->lock, NULL);
     *out = group;
     return WEFT_OK;
 }
 
-/* L: take a record out of the list. */
-static void unlink_record(weft_group *group, struct wf_task_record *record) {
-    *(record->group_prev ? &record->group_prev->group_next : &group->first) = record->group_next;
-    *(record->group_next ? &record->group_next->group_prev : &group->last) = record->group_prev;
-    record->group_next = record->group_prev = NULL;
-}
-
-/* L */
-static bool is_listed(const weft_group *group, const struct wf_task_record *record) {
-    return group->first == record || record->group_prev;
+/* L: take a record out of the list; its neighbours are read before it may be gone. */
+static void unlink_between(weft_group *group, struct wf_task_record *previous, struct wf_task_record *next) {
+    *(previous ? &previous->group_next : &group->first) = next;
+    *(next ? &next->group_prev : &group->last) = previous;
 }
 
 void wf_group_list(struct weft_group *group, struct wf_task_record *record) {
     pthread_mutex_lock(&group->lock);
-    bool begun = wf_load(&record->state, WF_ACQUIRE) & WF_RECORD_CLAIMED; /* wf_group_unlist() comes after or found nothing */
-    if (!begun) {
-        record->group_prev = group->last;
-        *(group->last ? &group->last->group_next : &group->first) = record;
-        group->last = record;
-    }
+    record->group_next = NULL;
+    record->group_prev = group->last;
+    *(group->last ? &group->last->group_next : &group->first) = record;
+    group->last = record;
+    /* relaxed: the sleeper takes the lock after it has set the bit */
+    bool wake = wf_load(&group->state, WF_RELAXED) & WF_GROUP_SLEEPER;
     pthread_mutex_unlock(&group->lock);
-    if (begun)
-        wf_record_drop(record);
-    else if (wf_load(&group->state, WF_SEQ_CST) & WF_GROUP_SLEEPER)
-        wf_waiters_wake(group);
-}
-
-void wf_group_unlist(struct weft_group *group, struct wf_task_record *record) {
-    pthread_mutex_lock(&group->lock);
-    bool listed = is_listed(group, record);
-    if (listed)
-        unlink_record(group, record);
-    pthread_mutex_unlock(&group->lock);
-    if (listed)
-        wf_record_drop(record); /* the list's hold; else the lister gives it up */
-}
-
-void wf_group_end(struct weft_group *group) {
-    if (wf_fetch_sub(&group->state, WF_GROUP_ONE, WF_ACQ_REL) == (WF_GROUP_ONE | WF_GROUP_SLEEPER))
+    if (wake)
         wf_waiters_wake(group); /* by address: the group may be gone */
+}
+
+static bool claim(struct wf_task_record *record) {
+    return !wf_exchange(&record->claimed, 1, WF_ACQ_REL);
+}
+
+bool wf_group_claim(struct wf_task_record *record) {
+    if (!claim(record))
+        return false;
+    weft_group *group = record->task.group;
+    pthread_mutex_lock(&group->lock);
+    unlink_between(group, record->group_prev, record->group_next);
+    pthread_mutex_unlock(&group->lock);
+    return true;
+}
+
+bool wf_group_end(struct weft_group *group, uint64_t count) {
+    uint64_t ended = count * WF_GROUP_ONE, before = wf_fetch_sub(&group->state, ended, WF_ACQ_REL);
+    if (before == (ended | WF_GROUP_SLEEPER))
+        wf_waiters_wake(group); /* by address: the group may be gone */
+    return before - ended >= WF_GROUP_ONE;
 }
 
 weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *arg) {
@@ -66,8 +71,10 @@ weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *arg) {
         return wf_fail(WEFT_EINVAL, "weft_group_spawn() needs a group and a function, got NULL");
     struct wf_worker *worker = wf_self_in(group->pool);
     if (worker && worker->frame)
-        return wf_submit_inside(worker, worker->node, fn, arg, group);
-    return weft_submit(group->pool, fn, arg, &(weft_submit_options){WEFT_SUBMIT_OPTIONS_INIT, .group = group});
+        return wf_submit_inside(worker, &(struct wf_task){.fn = fn, .arg = arg, .group = group});
+    weft_status status = wf_pool_check(group->pool);
+    return status ? status
+                  : wf_submit(group->pool, wf_pool_near(group->pool), &(struct wf_task){.fn = fn, .arg = arg, .group = group});
 }
 
 static bool group_ready(void *what) {
@@ -82,22 +89,25 @@ struct group_wait {
 };
 
 /* L: whether a listed task is the waiter's to claim. If it is claimed already, the side of the queue has it and waits for the lock. */
-static bool claim(struct wf_task_record *record, const struct group_wait *wait) {
-    if (wait->patient && (record->node & WF_NODE_PLACED) &&
-        wf_park_idle(&wait->group->pool->nodes[record->node & WF_NODE_INDEX]->parking))
-        return false;
-    return !(wf_fetch_or(&record->state, WF_RECORD_CLAIMED, WF_ACQ_REL) & WF_RECORD_CLAIMED);
+static bool claim_for(const struct group_wait *wait, struct wf_task_record *record) {
+    unsigned home = record->task.home;
+    return !(wait->patient && home && wf_park_idle(&wait->group->pool->nodes[home - 1]->parking)) && claim(record);
 }
 
 /* Claim the newest listed task that nobody has begun: what was added last is nearest in the caches. */
-static struct wf_task_record *claim_listed(const struct group_wait *wait) {
+static bool claim_listed(const struct group_wait *wait, struct wf_task *task) {
     weft_group *group = wait->group;
     pthread_mutex_lock(&group->lock);
-    struct wf_task_record *record = group->last;
-    while (record && !claim(record, wait))
-        record = record->group_prev;
-    if (record)
-        unlink_record(group, record);
+    struct wf_task_record *record = group->last, *previous = NULL;
+    for (; record; record = previous) {
+        struct wf_task_record *next = record->group_next;
+        previous = record->group_prev;
+        *task = record->task;
+        if (claim_for(wait, record)) {
+            unlink_between(group, previous, next);
+            break;
+        }
+    }
     pthread_mutex_unlock(&group->lock);
     return record;
 }
@@ -107,11 +117,11 @@ static bool wait_ready(void *what) {
 }
 
 static bool wait_help(struct wf_worker *worker, void *what) {
-    struct wf_task_record *record = claim_listed(what);
-    if (!record)
+    struct wf_task task;
+    if (!claim_listed(what, &task))
         return false;
-    wf_record_run(worker, record);
-    wf_record_drop(record);
+    wf_task_run(worker, &task);
+    wf_tasks_tell(worker); /* the caller waits for it */
     return true;
 }
 
@@ -120,12 +130,19 @@ static bool wait_announce(struct wf_worker *worker, void *what) {
     wait->patient = false; /* nobody sleeps for a task that it could run */
     wait->waiter = (struct wf_waiter){.key = wait->group, .signal = &worker->signal};
     wf_waiters_add(&wait->waiter);
-    return wf_fetch_or(&wait->group->state, WF_GROUP_SLEEPER, WF_SEQ_CST) < WF_GROUP_ONE;
+    wf_fetch_add(&worker->pool->group_waiters, 1, WF_SEQ_CST);
+    if (wf_fetch_or(&wait->group->state, WF_GROUP_SLEEPER, WF_SEQ_CST) < WF_GROUP_ONE)
+        return true;
+    wf_tasks_list(worker);
+    return false;
 }
 
 static void wait_retract(struct wf_worker *worker, void *what) {
-    (void)worker;
-    wf_waiters_remove(&((struct group_wait *)what)->waiter);
+    struct group_wait *wait = what;
+    wf_waiters_remove(&wait->waiter);
+    if (!group_ready(wait->group))
+        wf_tasks_list(worker);                                 /* what it was woken for */
+    wf_fetch_sub(&worker->pool->group_waiters, 1, WF_RELAXED); /* late is harmless: others list more than they must */
 }
 
 void wf_group_join(struct wf_worker *worker, weft_group *group) {
@@ -134,7 +151,28 @@ void wf_group_join(struct wf_worker *worker, weft_group *group) {
         wf_wait_for(worker, &(struct wf_wait){wait_ready, wait_help, wait_announce, wait_retract, &wait});
 }
 
+/* Spin for the pool's budget, which is none where spinning takes the CPU from somebody. */
+static bool spin_outside(weft_group *group) {
+    uint64_t budget = wf_load(&group->pool->spin_ns, WF_RELAXED), deadline = 0;
+    if (!budget)
+        return false;
+    do {
+        for (unsigned i = 0; i < SPINS_PER_LOOK; i++) {
+            if (group_ready(group))
+                return true;
+            wf_cpu_relax();
+        }
+        uint64_t now = wf_now_ns();
+        if (!deadline)
+            deadline = now + budget;
+        else if (now >= deadline)
+            return false;
+    } while (true);
+}
+
 static void wait_outside(weft_group *group) {
+    if (spin_outside(group))
+        return;
     struct wf_signal signal = {0};
     struct wf_waiter waiter = {.key = group, .signal = &signal};
     wf_waiters_add(&waiter);
@@ -167,7 +205,8 @@ weft_status weft_group_wait(weft_group *group) {
         wait_outside(group);
     }
     uint64_t idle = WF_GROUP_SLEEPER; /* nobody is left to wake; a new sleeper sets it again */
-    wf_cas(&group->state, &idle, 0, WF_RELAXED, WF_RELAXED);
+    if (wf_load(&group->state, WF_RELAXED) == idle)
+        wf_cas(&group->state, &idle, 0, WF_RELAXED, WF_RELAXED);
     return WEFT_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "scheduler/group.h"
 #include "scheduler/join.h"
+#include "scheduler/submit.h"
 
 void wf_placed_sync(struct wf_worker *worker, struct wf_frame *frame) {
     wf_group_join(worker, frame->placed);
@@ -15,19 +16,17 @@ void wf_placed_end(struct wf_worker *worker, struct wf_frame *frame) {
     frame->placed = NULL;
 }
 
-static void run_in(struct wf_worker *worker, unsigned home, const struct wf_task_record *record, const struct wf_frame *parent) {
-    weft_task_fn fn = record->fn;
-    void *arg = record->arg;
+static void run_in(struct wf_worker *worker, const struct wf_task *task, const struct wf_frame *parent) {
     struct wf_frame frame;
-    wf_frame_enter(worker, &frame, parent, record->group);
-    frame.home = home;
+    wf_frame_enter(worker, &frame, parent, task->group);
+    frame.home = task->home;
     wf_count(&worker->counters.tasks, 1);
-    fn(arg);
+    task->fn(task->arg);
     wf_frame_leave(worker, &frame);
 }
 
-void wf_placed_run(struct wf_worker *worker, unsigned home, const struct wf_task_record *record) {
-    run_in(worker, home, record, record->group ? record->group->parent : NULL);
+void wf_placed_run(struct wf_worker *worker, const struct wf_task *task) {
+    run_in(worker, task, task->group ? task->group->parent : NULL);
 }
 
 /* The node of the nearest placed task that the running one is or descends from; else where it runs. */
@@ -66,7 +65,7 @@ static weft_group *own_group(struct wf_worker *worker) {
 
 static bool spawn_there(struct wf_worker *worker, unsigned node, weft_task_fn fn, void *arg) {
     weft_group *group = own_group(worker);
-    return group && !wf_submit_inside(worker, node | WF_NODE_PLACED, fn, arg, group);
+    return group && !wf_submit_inside(worker, &(struct wf_task){fn, arg, group, node + 1});
 }
 
 weft_status weft_spawn_at(unsigned node, weft_task_fn fn, void *arg) {
@@ -82,7 +81,7 @@ weft_status weft_spawn_at(unsigned node, weft_task_fn fn, void *arg) {
     bool made = node == worker->node ? spawn_here(worker, fn, arg) : spawn_there(worker, node, fn, arg);
     if (WF_UNLIKELY(!made)) {
         wf_count(&worker->counters.overflows, 1);
-        run_in(worker, node + 1, &(struct wf_task_record){.fn = fn, .arg = arg}, worker->frame);
+        run_in(worker, &(struct wf_task){fn, arg, NULL, node + 1}, worker->frame);
     }
     return WEFT_OK;
 }

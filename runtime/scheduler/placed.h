@@ -25,8 +25,8 @@
 
 #include "scheduler/pool.h"
 
-/* Run a record that was placed, in a frame that knows its home (1 + node). */
-void wf_placed_run(struct wf_worker *worker, unsigned home, const struct wf_task_record *record);
+/* Run a task that was placed, in a frame that knows its home. */
+void wf_placed_run(struct wf_worker *worker, const struct wf_task *task);
 
 /* Wait for the placed children of a frame, whose own slots are joined. */
 void wf_placed_sync(struct wf_worker *worker, struct wf_frame *frame);

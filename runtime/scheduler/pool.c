@@ -10,6 +10,7 @@
 #include "machine/plan_bounds.h"
 #include "scheduler/replan.h"
 #include "scheduler/start.h"
+#include "scheduler/submit.h"
 #include "scheduler/waiters.h"
 #include "scheduler/watch.h"
 
@@ -183,15 +184,6 @@ void wf_pool_release(weft_pool *pool, unsigned node) {
         wf_waiters_wake(home);
 }
 
-void wf_pool_enter(weft_pool *pool) {
-    wf_fetch_add(&pool->inside, 1, WF_RELAXED); /* the caller's own task is counted and comes before its end */
-}
-
-void wf_pool_leave(weft_pool *pool) {
-    if (wf_fetch_sub(&pool->inside, 1, WF_ACQ_REL) == (WF_CLOSED | 1))
-        wf_waiters_wake(&pool->inside);
-}
-
 /* Set WF_CLOSED in a count, and wait until nothing else is left in it. */
 static void close_and_drain(wf_atomic_u32 *count, const void *key) {
     struct wf_signal signal = {0};
@@ -214,11 +206,12 @@ weft_status weft_pool_close(weft_pool *pool) {
     if (wf_self_in(pool))
         return wf_fail(WEFT_EDEADLK, "weft_pool_close() was called on one of the pool's own workers: call it on another thread");
     /* All before any is waited for: no node takes work while another drains. Relaxed: draining orders. */
+    wf_tasks_refuse(pool);
     for (unsigned i = 0; i < pool->node_count; i++)
         wf_fetch_or(&pool->nodes[i]->outstanding, WF_CLOSED, WF_RELAXED);
     for (unsigned i = 0; i < pool->node_count; i++)
         close_and_drain(&pool->nodes[i]->outstanding, pool->nodes[i]);
-    close_and_drain(&pool->inside, &pool->inside);
+    wf_tasks_drain(pool);
     return WEFT_OK;
 }
 

@@ -34,12 +34,10 @@ struct wf_node {
     struct wf_summary summary;
     struct wf_scout scout;
     WF_LINE_ALIGNED wf_atomic_u32 outstanding; /* A: accepted work that has not ended, and WF_CLOSED; see wf_pool_admit() */
-    WF_LINE_ALIGNED pthread_mutex_t record_lock;
-    struct wf_record_pool records; /* L: record_lock to allocate; any thread frees */
-    struct wf_area area;           /* I: this struct */
-    unsigned index;                /* I */
-    struct wf_other_node *others;  /* I: all other nodes, nearest first */
-    wf_atomic_u32 memory_node;     /* A: OS index of the node where its memory is, as an int; relaxed */
+    struct wf_area area;                       /* I: this struct */
+    unsigned index;                            /* I */
+    struct wf_other_node *others;              /* I: all other nodes, nearest first */
+    wf_atomic_u32 memory_node;                 /* A: OS index of the node where its memory is, as an int; relaxed */
 };
 
 struct weft_pool {
@@ -61,8 +59,9 @@ struct weft_pool {
     WF_LINE_ALIGNED wf_atomic_u64 waiting[WF_PARK_WORDS]; /* A: workers asleep inside a task, for what they wait for */
     WF_LINE_ALIGNED wf_atomic_u64 resting[WF_PARK_WORDS]; /* A: see worker.h */
     struct wf_broadcasts broadcasts;
-    WF_LINE_ALIGNED wf_atomic_u32 inside; /* A: work made by tasks, and WF_CLOSED; see wf_pool_enter() */
-    WF_LINE_ALIGNED wf_atomic_u32 stop;   /* A: workers end when they find nothing */
+    WF_LINE_ALIGNED wf_atomic_u32 closed; /* A: takes no more submitted tasks; see submit.h */
+    wf_atomic_u32 group_waiters;          /* A: workers about to sleep for a group, or asleep; see group.h */
+    wf_atomic_u32 stop;                   /* A: workers end when they find nothing */
     wf_atomic_u32 started;                /* A: workers that have set themselves up, see start.h */
     wf_atomic_u32 go;                     /* A: set by the creator when all have */
     wf_atomic_u32 start_status;           /* A: first failure of a starting worker */
@@ -83,19 +82,12 @@ weft_status wf_pool_check(const weft_pool *pool);
 #define WF_CLOSED 0x80000000u
 
 /*
- * Accept one piece of outside work on a node: it counts until wf_pool_release(), and weft_pool_destroy() waits for it. Count and
+ * Accept one piece of outside work that is no submitted task (a loop) on a node: it counts until wf_pool_release(), and weft_pool_destroy() waits for it. Count and
  * WF_CLOSED share one word, so work is either refused or waited for. WEFT_ECLOSED with its text. The one who releases the last
  * piece does not touch the pool afterwards.
  */
 weft_status wf_pool_admit(weft_pool *pool, unsigned node);
 void wf_pool_release(weft_pool *pool, unsigned node);
-
-/*
- * Count work that a running task makes and that may outlive the task. It is never refused; only work that is counted itself adds
- * to it, so once all nodes are closed and drained it stays at zero when it gets there.
- */
-void wf_pool_enter(weft_pool *pool);
-void wf_pool_leave(weft_pool *pool);
 
 /* Let the workers of a closed pool end. */
 void wf_pool_end_workers(weft_pool *pool);
@@ -122,18 +114,5 @@ int wf_pool_memory_node(const weft_pool *pool, unsigned node);
 
 /* The node for work that names none: the calling worker's, else the one the caller runs on, else 0. */
 unsigned wf_pool_near(const weft_pool *pool);
-
-/* A worker adds a task to a group from inside a task: it is never refused, and destroy waits for it. `node`: where it is to run,
- * or'ed with WF_NODE_PLACED if that was asked for. WEFT_ENOMEM. */
-weft_status wf_submit_inside(struct wf_worker *worker, uint32_t node, weft_task_fn fn, void *arg, weft_group *group);
-
-/* Run a record that the caller has claimed, or that no other side can claim, to its end. The caller keeps its hold. */
-void wf_record_run(struct wf_worker *worker, struct wf_task_record *record);
-
-/* A record that came out of an inbox or ready queue: run it unless its group's side has it, and give up the queue's hold. */
-void wf_record_run_queued(struct wf_worker *worker, struct wf_task_record *record);
-
-/* Give up one side's hold on a record; the last frees it. */
-void wf_record_drop(struct wf_task_record *record);
 
 #endif

@@ -129,7 +129,7 @@ static void move_node(weft_pool *pool, unsigned index) {
             continue;
         wf_store(&node->memory_node, (uint32_t)place->memory_node, WF_RELAXED);
         move(pool, &node->area, place->memory_node);
-        move(pool, &node->records.area, place->memory_node);
+        move(pool, &node->inbox.chunks.area, place->memory_node);
         return;
     }
 }

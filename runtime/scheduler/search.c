@@ -4,13 +4,14 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "scheduler/join.h"
+#include "scheduler/submit.h"
 
 #define INBOX_EVERY 61u
-#define INBOX_BATCH 16u
+#define BATCH 32u      /* tasks that are taken at once */
+#define PAUSE_MOST 31u /* of a worker that is quicker than who submits */
 #define WORTH_NS 1000u /* a stolen task that took longer was worth it */
 #define PATIENCE_LEAST_NS 2000u
 #define PATIENCE_MOST_NS 64000u
-#define STEAL_BATCH 15u     /* beside the one in hand */
 #define LOCAL_MOST 8u       /* workers of the own group that a round looks at although they show nothing */
 #define SCOUT_FIRST_NS 1000 /* after the first round to other nodes that found nothing */
 #define SCOUT_MOST_NS 1000000
@@ -31,25 +32,45 @@ void wf_offer_own(struct wf_worker *worker) {
     wf_pool_offer(worker->pool, worker->node);
 }
 
-/* The oldest task of a victim's ready queue; from another node half of what waits there, for the thief's neighbours. */
-static bool take_ready(struct wf_worker *worker, unsigned victim, struct wf_found *found) {
-    struct wf_worker *other = worker->pool->workers[victim];
-    uint32_t waiting = wf_ready_queue_length(&other->ready);
-    if (!wf_ready_queue_has_work(&other->ready) || !(found->record = wf_ready_queue_take(&other->ready)))
-        return false;
-    found->kind = WF_FOUND_RECORD;
-    worker->last_victim = victim;
-    wf_count_steal(worker, victim);
-    if (other->node == worker->node)
-        return true;
-    uint32_t more = waiting / 2 < STEAL_BATCH ? waiting / 2 : STEAL_BATCH, room = wf_ready_queue_room(&worker->ready), moved = 0;
-    for (void *record; moved < more && moved < room && (record = wf_ready_queue_take(&other->ready)); moved++) {
-        wf_ready_queue_put(&worker->ready, record);
-        wf_count_steal(worker, victim);
-    }
-    if (moved)
-        wf_offer_own(worker);
+/* Tasks that may be moved into the own ready queue at once. */
+static uint32_t batch_room(const struct wf_worker *worker) {
+    uint32_t room = wf_ready_queue_room(&worker->ready);
+    return room < BATCH - 1 ? room : BATCH - 1;
+}
+
+/* The own queue's oldest task that is not void. */
+static bool take_own(struct wf_worker *worker, struct wf_found *found) {
+    while (wf_ready_queue_has_work(&worker->ready) && wf_ready_queue_take(&worker->ready, &found->task))
+        if (wf_task_claim(worker, &found->task)) {
+            found->kind = WF_FOUND_TASK;
+            return true;
+        }
+    return false;
+}
+
+/* The first of `count` tasks that were moved here is in hand, the others lie in the own queue unseen. It is claimed while this worker
+ * still counts as one that searches, see wf_park_idle(). */
+static bool begin_batch(struct wf_worker *worker, unsigned count, struct wf_found *found) {
+    bool mine = wf_task_claim(worker, &found->task);
+    wf_tasks_share(worker, count - 1);
+    if (!mine)
+        return take_own(worker, found);
+    found->kind = WF_FOUND_TASK;
     return true;
+}
+
+/* Up to half of a victim's ready queue: the oldest task in hand, the others into the own queue. */
+static bool steal_ready(struct wf_worker *worker, unsigned victim, struct wf_found *found) {
+    struct wf_ready_queue *queue = &worker->pool->workers[victim]->ready;
+    if (!wf_ready_queue_has_work(queue))
+        return false;
+    uint32_t count = wf_ready_queue_steal(queue, &worker->ready, batch_room(worker), &found->task);
+    if (!count)
+        return false;
+    worker->last_victim = victim;
+    for (uint32_t i = 0; i < count; i++)
+        wf_count_steal(worker, victim);
+    return begin_batch(worker, count, found);
 }
 
 static bool steal_from(struct wf_worker *worker, unsigned victim, struct wf_found *found) {
@@ -66,7 +87,7 @@ static bool steal_from(struct wf_worker *worker, unsigned victim, struct wf_foun
     } else {
         wf_deque_ask(&other->deque, wf_now_ns());
     }
-    return take_ready(worker, victim, found);
+    return steal_ready(worker, victim, found);
 }
 
 static bool has_work(const struct wf_worker *other) {
@@ -93,28 +114,40 @@ static bool visit(struct wf_worker *worker, unsigned victim, struct wf_found *fo
 }
 
 /* Take a batch from a node's inbox: the first task in hand, the others into the own ready queue where all may take them. */
-static bool take_inbox(struct wf_worker *worker, unsigned node, struct wf_found *found) {
-    struct wf_task_record *batch[INBOX_BATCH];
-    uint32_t room = wf_ready_queue_room(&worker->ready) + 1;
-    unsigned count = wf_inbox_take(&worker->pool->nodes[node]->inbox, batch, room < INBOX_BATCH ? room : INBOX_BATCH);
+static unsigned take_inbox(struct wf_worker *worker, unsigned node, struct wf_found *found) {
+    struct wf_inbox *inbox = &worker->pool->nodes[node]->inbox;
+    if (!wf_inbox_has_work(inbox))
+        return 0;
+    wf_tasks_tell(worker);
+    unsigned lane = (unsigned)(worker->dispatches / INBOX_EVERY) + worker->id;
+    unsigned count = wf_inbox_take(inbox, lane, &worker->ready, batch_room(worker), &found->task);
     if (!count)
-        return false;
+        return 0;
     wf_count(&worker->counters.inbox_tasks, count);
-    found->kind = WF_FOUND_RECORD;
-    found->record = batch[0];
-    for (unsigned i = 1; i < count; i++)
-        wf_ready_queue_put(&worker->ready, batch[i]);
-    if (count > 1)
-        wf_offer_own(worker);
-    return true;
+    return begin_batch(worker, count, found) ? count : 0;
+}
+
+/*
+ * Who runs submitted tasks goes on with the next, without a searcher's role. If it is quicker than the submitter, each task costs both
+ * the way of several lines to the other core and back; so while tasks of the same group keep coming, it pauses before it looks, longer
+ * and longer until a look pays. Somebody who submits a task and waits for it never meets this: there is no other task then.
+ */
+static bool go_on(struct wf_worker *worker, struct wf_found *found) {
+    bool more = wf_tasks_tell_now(worker);
+    for (unsigned i = 0; more && i < worker->inbox_pause; i++)
+        wf_cpu_relax();
+    unsigned count = take_inbox(worker, worker->node, found);
+    if (!more || !count)
+        worker->inbox_pause = 0;
+    else if (count < BATCH / 2)
+        worker->inbox_pause = worker->inbox_pause < PAUSE_MOST ? 2 * worker->inbox_pause + 1 : PAUSE_MOST;
+    return count;
 }
 
 /* Own queue, then loops: those of which this worker has a part, or (steal) can take one. */
 static bool search_queue(struct wf_worker *worker, bool steal, struct wf_found *found) {
-    if (wf_ready_queue_has_work(&worker->ready) && (found->record = wf_ready_queue_take(&worker->ready))) {
-        found->kind = WF_FOUND_RECORD;
+    if (take_own(worker, found))
         return true;
-    }
     if (!(steal && wf_broadcast_claim_here(worker, &found->claim)) && !wf_broadcast_claim(worker, steal, &found->claim))
         return false;
     found->kind = WF_FOUND_BROADCAST;
@@ -124,7 +157,7 @@ static bool search_queue(struct wf_worker *worker, bool steal, struct wf_found *
 bool wf_search_own(struct wf_worker *worker, struct wf_found *found) {
     if (worker->dispatches++ % INBOX_EVERY == INBOX_EVERY - 1 && take_inbox(worker, worker->node, found))
         return true;
-    return search_queue(worker, true, found);
+    return search_queue(worker, true, found) || (worker->ended_count && go_on(worker, found));
 }
 
 bool wf_search_lingering(struct wf_worker *worker, struct wf_found *found) {
@@ -341,12 +374,14 @@ void wf_run_stolen(struct wf_worker *worker, weft_slot *slot, unsigned victim) {
 void wf_run_found(struct wf_worker *worker, const struct wf_found *found) {
     switch (found->kind) {
     case WF_FOUND_SLOT:
+        wf_tasks_tell(worker);
         wf_run_stolen(worker, found->slot, found->victim);
         break;
-    case WF_FOUND_RECORD:
-        wf_record_run_queued(worker, found->record);
+    case WF_FOUND_TASK:
+        wf_task_run(worker, &found->task);
         break;
     case WF_FOUND_BROADCAST:
+        wf_tasks_tell(worker);
         wf_broadcast_run(worker, &found->claim);
         worker->lingers = true;
         break;

@@ -23,10 +23,10 @@
 
 /* One piece of work in hand. */
 struct wf_found {
-    enum { WF_FOUND_NOTHING, WF_FOUND_SLOT, WF_FOUND_RECORD, WF_FOUND_BROADCAST } kind;
+    enum { WF_FOUND_NOTHING, WF_FOUND_SLOT, WF_FOUND_TASK, WF_FOUND_BROADCAST } kind;
     weft_slot *slot;
-    unsigned victim; /* SLOT: whose deque it came from */
-    struct wf_task_record *record;
+    unsigned victim;     /* SLOT: whose deque it came from */
+    struct wf_task task; /* TASK */
     struct wf_claim claim;
 };
 

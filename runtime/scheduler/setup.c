@@ -12,11 +12,12 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "machine/binding.h"
+#include "scheduler/group.h"
 #include "scheduler/pool.h"
 
 /* Address space, not memory: a million waiting tasks of each worker, four million from outside on each node. */
 #define WORKER_RECORDS_BYTES ((size_t)64 << 20)
-#define NODE_RECORDS_BYTES ((size_t)256 << 20)
+#define NODE_CHUNKS_BYTES ((size_t)128 << 20)
 
 static size_t round_up(size_t bytes, size_t unit) {
     return (bytes + unit - 1) / unit * unit;
@@ -41,7 +42,7 @@ static size_t slots_bytes(const weft_pool *pool) {
 }
 
 weft_status wf_setup_reserve(weft_pool *pool) {
-    size_t bytes = pool->node_count * NODE_RECORDS_BYTES + pool->worker_count * (WORKER_RECORDS_BYTES + slots_bytes(pool));
+    size_t bytes = pool->node_count * NODE_CHUNKS_BYTES + pool->worker_count * (WORKER_RECORDS_BYTES + slots_bytes(pool));
     return wf_area_reserve(&pool->space, bytes, WEFT_PAGES_BASE);
 }
 
@@ -81,11 +82,11 @@ static void release_near(void *memory, struct wf_area area) {
         free(memory);
 }
 
-static weft_status reserve_records(weft_pool *pool, unsigned node, struct wf_record_pool *records, size_t bytes) {
+static weft_status reserve_records(weft_pool *pool, unsigned node, struct wf_record_pool *records, size_t each, size_t bytes) {
     struct wf_area area;
     weft_status status = reserve_near(pool, node, bytes, &area);
     if (!status)
-        wf_record_pool_init_in(records, sizeof(struct wf_task_record), &area);
+        wf_record_pool_init_in(records, each, &area);
     return status;
 }
 
@@ -130,7 +131,7 @@ weft_status wf_node_make(weft_pool *pool, unsigned index) {
     if (status)
         return status;
     struct wf_node *node = memory;
-    if ((status = reserve_records(pool, index, &node->records, NODE_RECORDS_BYTES))) {
+    if ((status = reserve_records(pool, index, &node->inbox.chunks, sizeof(struct wf_chunk), NODE_CHUNKS_BYTES))) {
         release_near(memory, area);
         return status;
     }
@@ -140,7 +141,6 @@ weft_status wf_node_make(weft_pool *pool, unsigned index) {
     order_others(pool, node);
     wf_store(&node->memory_node, (uint32_t)weft_plan_nodes(pool->plan, NULL)[index].memory_node, WF_RELAXED);
     wf_inbox_init(&node->inbox);
-    pthread_mutex_init(&node->record_lock, NULL);
     pool->nodes[index] = node;
     return WEFT_OK;
 }
@@ -155,7 +155,7 @@ static weft_status reserve_for(weft_pool *pool, struct wf_worker *worker) {
     if (pool->worker_count > 1)
         wf_deque_ask(&worker->deque,
                      WF_DEQUE_ANYWAY); /* as everybody does who goes to sleep: the others do so from the beginning */
-    if ((status = reserve_records(pool, worker->node, &worker->records, WORKER_RECORDS_BYTES)))
+    if ((status = reserve_records(pool, worker->node, &worker->records, sizeof(struct wf_task_record), WORKER_RECORDS_BYTES)))
         wf_area_release(&worker->slots);
     return status;
 }
@@ -191,7 +191,7 @@ void wf_worker_release(struct wf_worker *worker) {
 }
 
 void wf_node_release(struct wf_node *node) {
-    wf_record_pool_destroy(&node->records);
-    pthread_mutex_destroy(&node->record_lock);
+    wf_record_pool_destroy(&node->inbox.chunks);
+    pthread_mutex_destroy(&node->inbox.chunk_lock);
     release_near(node, node->area);
 }

@@ -10,6 +10,7 @@
 #include "scheduler/pool.h"
 #include "scheduler/search.h"
 #include "scheduler/start.h"
+#include "scheduler/submit.h"
 
 _Thread_local struct wf_worker *wf_self __attribute__((tls_model("initial-exec")));
 
@@ -60,6 +61,7 @@ static void sleep_resting(struct wf_worker *worker) {
 /* What is left for a worker that rests; false: it rests no more, or the pool stops. */
 static bool find_leftover(struct wf_worker *worker, struct wf_found *found) {
     worker->thorough = false;
+    wf_tasks_idle(worker);
     wf_search_pass_on(worker); /* somebody may have relied on this one */
     while (rests(worker) && !wf_load(&worker->pool->stop, WF_ACQUIRE)) {
         if (wf_search_leftover(worker, found))
@@ -101,6 +103,7 @@ static bool search_on(struct wf_worker *worker, struct wf_found *found) {
 static bool find_any(struct wf_worker *worker, struct wf_found *found) {
     if (wf_search_lingering(worker, found) || wf_search_own(worker, found))
         return true;
+    wf_tasks_idle(worker);
     wf_search_begin(wf_parking_of(worker));
     return search_on(worker, found);
 }

@@ -54,10 +54,15 @@ struct wf_worker {
     bool lingers;                    /* O: has just run a part of a job that was offered to all */
     uint64_t next_wake_ns;           /* O: no wake for a spawn before this time */
     struct wf_record_pool records;   /* O to allocate; any thread frees */
+    weft_group *ended_group;         /* O: group of the tasks that have ended and are not told yet, see submit.h */
+    uint32_t ended_count;            /* O: how many these are */
+    uint32_t inbox_pause;            /* O: see search.c */
     WF_LINE_ALIGNED struct wf_deque deque;
     WF_LINE_ALIGNED struct wf_signal signal; /* HINT: for whoever is the worker (seat.h) and waits inside a task, or rests */
     wf_atomic_u32 give_way;                  /* A: a caller on this worker's CPU wants its seat; relaxed */
     WF_LINE_ALIGNED struct wf_signal token;  /* TOKEN: for its thread, which sleeps idle */
+    WF_LINE_ALIGNED wf_atomic_u64 made; /* A: tasks that this worker's tasks have submitted; written by the worker, see pool.h */
+    wf_atomic_u64 ended;                /* A: submitted tasks that it has run to their end and told */
     WF_LINE_ALIGNED struct wf_counters counters;
     struct wf_ready_queue ready;
     struct wf_broadcast_line lines[WF_BROADCASTS]; /* A: see broadcast.h */

@@ -26,7 +26,7 @@ PUBLIC = {
 # Headers of other libraries, and the files that may include them (beginnings of paths below runtime/).
 KEPT_IN = {
     "hwloc": ["machine/"],
-    "urcu": ["memory/record_pool.", "scheduler/inbox.", "scheduler/roster.", "array/replica."],
+    "urcu": ["memory/record_pool.", "scheduler/roster.", "array/replica."],
     "jansson": ["cli/"],
     "libxml": ["cli/"],
 }
@@ -97,7 +97,7 @@ def faults(root):
 CLEAN = {
     "runtime/base/clock.c": '#include "base/clock.h"\n#include <time.h>\n#include "weft/status.h"\n',
     "runtime/machine/plan.c": '#include <hwloc.h>\n#include "base/clock.h"\n#include "weft/plan.h"\n',
-    "runtime/scheduler/inbox.c": '#include <urcu/wfcqueue.h>\n#include "memory/pages.h"\n',
+    "runtime/memory/record_pool.h": '#include <urcu/wfstack.h>\n#include "memory/pages.h"\n',
     "runtime/cli/main.c": '#include "weft.h"\n#include "table.h"\n#include <jansson.h>\n',
     "include/weft/pool.h": '#include "weft/plan.h"\n',
     "bench/harness/kernel.c": '#include "harness/kernel.h"\n#include <weft/pool.h>\n',

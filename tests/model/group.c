@@ -122,11 +122,68 @@ static void set_up_apart(void) {
     world_set_up_apart();
 }
 
+/* What was accepted, and all it makes, has ended when close returns. */
+static void submit_and_close(void) {
+    EXPLORE_CHECK(!weft_submit(&world_pool, waiting_task, &ran[0], NULL));
+    EXPLORE_CHECK(!weft_pool_close(&world_pool));
+    EXPLORE_CHECK(ran[0] == 1);
+    EXPLORE_CHECK(weft_group_spawn(group, count_task, &ran[3]) == WEFT_ECLOSED);
+    end_if_last();
+}
+
+static void set_up_close(void) {
+    set_up(2, 1);
+    EXPLORE_CHECK(!weft_group_create(&group, &world_pool));
+}
+
+/*
+ * Of two workers one waits for the group inside a task, and the other one's task waits for that, by other means than weft's. So
+ * nobody but the waiter can run the group's task, wherever it lies: in the inbox, or in the other one's ready queue.
+ */
+static wf_atomic_u32 waited;
+
+static void wait_and_tell_task(void *arg) {
+    wait_task(arg);
+    wf_store(&waited, 1, WF_RELEASE);
+    wf_futex_wake(&waited, EXPLORE_THREADS);
+}
+
+static void wait_by_other_means(void *arg) {
+    while (!wf_load(&waited, WF_ACQUIRE))
+        wf_futex_wait(&waited, 0);
+    count_task(arg);
+}
+
+static void set_up_hidden(void) {
+    set_up(2, 2);
+    waited = 0;
+    EXPLORE_CHECK(!weft_group_create(&group, &world_pool));
+}
+
+static void submit_hidden(void) {
+    EXPLORE_CHECK(!weft_submit(&world_pool, wait_by_other_means, &ran[2], NULL));
+    EXPLORE_CHECK(!weft_group_spawn(group, count_task, &ran[1]));
+    if (wf_fetch_sub(&left, 1, WF_ACQ_REL) == 1)
+        world_end();
+}
+
+static void submit_wait_and_tell(void) {
+    EXPLORE_CHECK(!weft_submit(&world_pool, wait_and_tell_task, &ran[0], NULL));
+    if (wf_fetch_sub(&left, 1, WF_ACQ_REL) == 1)
+        world_end();
+}
+
 static const struct explore_case cases[] = {
     {.name = "group/outside", .set_up = set_up_one, .threads = {world_work, wait_outside}},
     {.name = "group/shared", .set_up = set_up_shared, .threads = {world_work, share, share}},
     {.name = "group/inside", .set_up = set_up_two, .threads = {world_work, world_work, submit_waiting}, .check = check_filled},
     {.name = "group/helps", .set_up = set_up_shared, .threads = {world_work, fill, submit_waiter}, .check = check_filled},
+    {.name = "group/close", .set_up = set_up_close, .threads = {world_work, world_work, submit_and_close}, .check = check_filled},
+    {.name = "group/hidden",
+     .set_up = set_up_hidden,
+     .threads = {world_work, world_work, submit_hidden, submit_wait_and_tell},
+     .check = check_filled,
+     .schedules = 60},
     {.name = "group/placed", .set_up = set_up_apart, .threads = {world_work, world_work, submit_placing}, .check = check_filled},
 };
 

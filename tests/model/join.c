@@ -3,6 +3,7 @@
  * only its own subtree (leapfrogging), and whoever sleeps for a stolen child is woken.
  */
 #include "scheduler/search.h"
+#include "scheduler/submit.h"
 #include "world.h"
 
 #define TASKS 16u
@@ -17,7 +18,7 @@ struct task {
 static struct task tasks[TASKS];
 static const struct task *running[WORLD_WORKERS];
 static bool publishes; /* each task, what it spawned */
-static struct wf_task_record stranger;
+static struct wf_task stranger;
 
 static void add(unsigned which, const struct task *parent, unsigned first_child, unsigned children) {
     tasks[which] = (struct task){.parent = parent, .first_child = first_child, .children = children};
@@ -118,8 +119,7 @@ static void set_up_leapfrog(void) {
     add(2, &tasks[1], 0, 0);
     add(8, NULL, 9, 1);
     add(9, &tasks[8], 0, 0);
-    stranger = (struct wf_task_record){.fn = run_task, .arg = &tasks[8], .state = WF_RECORD_HOLDER};
-    world_pool.nodes[0]->outstanding = 1;
+    stranger = (struct wf_task){.fn = run_task, .arg = &tasks[8]};
 }
 
 static void own(void) {
@@ -143,7 +143,7 @@ static void steal_once(void) {
 static void steal(void) {
     wf_self = world_pool.workers[1];
     steal_once();
-    wf_record_run(wf_self, &stranger);
+    wf_task_run(wf_self, &stranger);
 }
 
 /* The stranger is the task in which the thief has stolen, so no new task begins after the stolen one. */

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "summary", "record_pool", "park", "join", "group", "seat", "loop"]  # the cheap ones first
+PROGRAMS = ["deque", "ready_queue", "summary", "inbox", "record_pool", "park", "join", "group", "seat", "loop"]  # the cheap ones first
 WORLD = {"park", "join", "group", "seat", "loop"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -40,7 +40,6 @@ KEPT = [
      "only when the look reads a word that was published later"),
     (r"scheduler/group.c:(wait_announce|wf_group_list):.*", "order by the mutex of the group's list, which both sides take in between"),
     (r"scheduler/ready_queue.h:wf_ready_queue_has_work:load\(&queue->first\).*", "an old `first` shows work that is gone, never hides any"),
-    (r"scheduler/submit.c:hand_over:store\(&record->state\).*", "order by the queue's `last`"),
     (r"scheduler/pool.c:(close_and_drain:(fetch_or.*->acquire|load.*)|wf_pool_admit:.*|wf_pool_release:.*->release|wf_pool_leave:.*|wf_pool_end_workers:.*)|scheduler/worker.c:(find_(any|work|leftover)|search_on|sleep_(idle|resting)):"
      r"load\(&(worker->)?pool->stop\).*", "order by the waker's signal, the parked words and the join of all workers, which lie in between"),
     (r"scheduler/seat.c:wf_seat_leave:load\(&pool->resting.*", "who rests and sleeps as an idle worker passes on what it is woken for"),
@@ -50,8 +49,6 @@ KEPT = [
      "from reading what is put later (load buffering), which the memory model does not show; entries are ordered by `last`"),
     (r"scheduler/(search.c:wf_run_stolen:fetch_or\(&slot->state\)|join.c:slot_help:load\(&slot->state\)) .*", "the steal "
      "compares with the newest word, and a stranger's task in it was published after DONE, which is looked at in between"),
-    (r"scheduler/(submit.c:wf_record_run_queued|group.c:claim):fetch_or\(&record->state\).*", "one claims it by the "
-     "read-modify-write; the record was handed over by its release store or the list's mutex"),
 ]  # fmt: skip
 
 # (name, file below runtime/, text that occurs once, what replaces it, program)
@@ -76,18 +73,32 @@ TEXT = [
     ("sleep in a task without the last look for static parts", "scheduler/join.c", " && !wf_broadcast_any(worker, false)", "", "loop"),
     ("sleep in a task that is over", "scheduler/join.c", "if (!over && !wf_b", "if (!wf_b", "join"),
     ("a listed task wakes no sleeper of the group", "scheduler/group.c",
-     "    else if (wf_load(&group->state, WF_SEQ_CST) & WF_GROUP_SLEEPER)\n        wf_waiters_wake(group);\n", "", "group"),
-    ("the group may end before its task is listed", "scheduler/submit.c",
-     "    wf_group_add(group);\n    wf_group_add(group);\n", "    wf_group_add(group);\n", "group"),
-    ("a task of a group is claimed by both sides", "scheduler/submit.c", "mine = !(wf_fetch_or(&record->state, WF_RECORD_CLAIMED, WF_ACQ_REL) & WF_RECORD_CLAIMED);",
-     "mine = wf_fetch_or(&record->state, WF_RECORD_CLAIMED, WF_ACQ_REL) != 0;", "group"),
+     "    if (wake)\n        wf_waiters_wake(group); /* by address: the group may be gone */\n", "", "group"),
+    ("who is about to sleep for a group lists nothing", "scheduler/group.c", "    wf_tasks_list(worker);\n    return false;", "    return false;", "group"),
+    ("what moves while somebody sleeps for groups is not listed", "scheduler/submit.c",
+     "    if (WF_UNLIKELY(wf_load(&worker->pool->group_waiters, WF_SEQ_CST)))\n        list_queue(worker, worker);\n", "", "group"),
+    ("a task from outside wakes nobody who sleeps for its group", "scheduler/submit.c",
+     "    if (task->group && WF_UNLIKELY(wf_load(&pool->group_waiters, WF_SEQ_CST)))\n        wf_waiters_wake(task->group); /* by address: the group may be gone */\n", "", "group"),
+    ("a task of a group is claimed by both sides", "scheduler/group.c", "    return !wf_exchange(&record->claimed, 1, WF_ACQ_REL);",
+     "    wf_exchange(&record->claimed, 1, WF_ACQ_REL);\n    return true;", "group"),
+    ("the list is left without its lock", "scheduler/group.c",
+     "    pthread_mutex_lock(&group->lock);\n    unlink_between(group, record->group_prev, record->group_next);\n    pthread_mutex_unlock(&group->lock);\n",
+     "    unlink_between(group, record->group_prev, record->group_next);\n", "group"),
+    ("who runs out of work wakes nobody who closes", "scheduler/submit.c", "if (WF_UNLIKELY(wf_load(&worker->pool->closed, WF_SEQ_CST)))", "if (0)", "group"),
+    ("tasks that have ended are summed after those that were made", "scheduler/submit.c", "    return made == ended;",
+     "    ended = 0;\n    for (unsigned i = 0; i < pool->worker_count; i++)\n        ended += wf_load(&pool->workers[i]->ended, WF_SEQ_CST);\n    return made == ended;", "group"),
+    ("a task counts as made after it can be found", "scheduler/submit.c",
+     "    add_to_count(&worker->made, 1);\n    wf_group_add(task->group, 1);\n    wf_group_list(task->group, record);\n    weft_status status = place(worker, node, &(struct wf_task){.arg = record, .group = task->group});\n",
+     "    wf_group_add(task->group, 1);\n    wf_group_list(task->group, record);\n    weft_status status = place(worker, node, &(struct wf_task){.arg = record, .group = task->group});\n    add_to_count(&worker->made, 1);\n", "group"),
+    ("a chunk that is used up is not the last it was known by", "scheduler/inbox.c", "        tail = tail->next = next;\n        used = 0;", "        tail->next = next;\n        used = 0;", "inbox"),
+    ("a closed lane takes tasks", "scheduler/inbox.c", "    bool closed = word & WF_LANE_CLOSED;", "    bool closed = false;", "inbox"),
     ("a waiter leaves the table without its lock", "scheduler/waiters.c",
      "    struct shard *shard = shard_of(waiter->key);\n    pthread_mutex_lock(&shard->lock);\n    struct wf_waiter **link = &shard->first;\n"
      "    while (*link != waiter)\n        link = &(*link)->next;\n    *link = waiter->next;\n    pthread_mutex_unlock(&shard->lock);\n",
      "    struct wf_waiter **link = &shard_of(waiter->key)->first;\n    while (*link != waiter)\n        link = &(*link)->next;\n"
      "    *link = waiter->next;\n", "group"),
-    ("the group is touched after its end", "scheduler/group.c", "wf_waiters_wake(group); /* by address: the group may be gone */",
-     "{ wf_load(&group->state, WF_RELAXED); wf_waiters_wake(group); }", "group"),
+    ("the group is touched after its end", "scheduler/group.c", "    return before - ended >= WF_GROUP_ONE;",
+     "    return wf_load(&group->state, WF_RELAXED) >= WF_GROUP_ONE;", "group"),
     ("stolen units are put away while lines are filled", "scheduler/broadcast.c",
      " || !(wf_load(&worker->pool->broadcasts.live, WF_ACQUIRE) & bit_of(slot))", "", "loop"),
     ("stolen units are put over the own part", "scheduler/broadcast.c",

@@ -18,15 +18,16 @@ static void set_up(void) {
 }
 
 static void owner(void) {
-    wf_ready_queue_put(&queue, &taken);
+    wf_ready_queue_put(&queue, &(struct wf_task){.arg = &taken});
     wf_summary_show(&summary, 1);
 }
 
 /* As visit() in search.c. */
 static void thief(void) {
+    struct wf_task task;
     if (!wf_summary_shows(&summary, 1))
         return;
-    if (explore_choose(2) && wf_ready_queue_take(&queue)) {
+    if (explore_choose(2) && wf_ready_queue_take(&queue, &task)) {
         wf_fetch_add(&taken, 1, WF_RELAXED);
     } else if (!wf_ready_queue_has_work(&queue)) {
         wf_summary_clear(&summary, 1);

@@ -9,7 +9,7 @@
 
 #define SLOTS 8u
 #define RECORDS 8u
-#define RECORD_BYTES ((sizeof(struct wf_task_record) + WF_LINE - 1) / WF_LINE * WF_LINE)
+#define LINES(type) ((sizeof(type) + WF_LINE - 1) / WF_LINE * WF_LINE)
 
 weft_pool world_pool;
 
@@ -19,7 +19,8 @@ static weft_slot slots[WORLD_WORKERS][SLOTS + 1];
 static pthread_t thread_numbers[WORLD_WORKERS];
 static struct wf_worker_start starts[WORLD_WORKERS];
 static uint8_t classes[WORLD_WORKERS][WORLD_WORKERS];
-static _Alignas(WF_LINE) unsigned char records[WORLD_WORKERS + WORLD_NODES][RECORDS * RECORD_BYTES];
+static _Alignas(WF_LINE) unsigned char records[WORLD_WORKERS][RECORDS * LINES(struct wf_task_record)];
+static _Alignas(WF_LINE) unsigned char chunks[WORLD_NODES][RECORDS * LINES(struct wf_chunk)];
 static wf_atomic_u32 cpus[WORLD_WORKERS];
 static struct wf_other_node others[WORLD_NODES][WORLD_NODES];
 static wf_atomic_u32 enders;
@@ -41,12 +42,13 @@ void world_begin(void) {
     explore_local((void **)(void *)&wf_self);
 }
 
-static void set_up_records(struct wf_record_pool *pool, unsigned char *bytes) {
-    memset(bytes, 0, sizeof records[0]);
-    *pool = (struct wf_record_pool){.record_bytes = RECORD_BYTES,
-                                    .fresh = (char *)bytes,
-                                    .populated = (char *)bytes + sizeof records[0],
-                                    .area = {.start = bytes, .bytes = sizeof records[0]}};
+static void set_up_records(struct wf_record_pool *pool, size_t each, unsigned char *memory) {
+    size_t bytes = RECORDS * each;
+    memset(memory, 0, bytes);
+    *pool = (struct wf_record_pool){.record_bytes = each,
+                                    .fresh = (char *)memory,
+                                    .populated = (char *)memory + bytes,
+                                    .area = {.start = memory, .bytes = bytes}};
     __cds_wfs_init(&pool->remote);
 }
 
@@ -62,7 +64,7 @@ static void make_worker(unsigned id) {
     worker->classes = classes[id];
     classify_victims(worker);
     wf_deque_init(&worker->deque, slots[id], SLOTS, SLOTS);
-    set_up_records(&worker->records, records[id]);
+    set_up_records(&worker->records, LINES(struct wf_task_record), records[id]);
     thread_numbers[id] = (pthread_t)id;
     cpus[id] = id;
     starts[id] = (struct wf_worker_start){.pool = &world_pool, .id = id, .begun = true};
@@ -86,7 +88,7 @@ static void set_up(weft_plan *plan) {
         homes[node].others = others[node];
         order_others(&world_pool, &homes[node]);
         wf_inbox_init(&homes[node].inbox);
-        set_up_records(&homes[node].records, records[WORLD_WORKERS + node]);
+        set_up_records(&homes[node].inbox.chunks, LINES(struct wf_chunk), chunks[node]);
     }
     for (unsigned id = 0; id < world_pool.worker_count; id++)
         make_worker(id);

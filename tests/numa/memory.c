@@ -15,7 +15,7 @@ static struct tally {
     const char *what;
     size_t present, home;
 } workers = {"workers and deques", 0, 0}, inboxes = {"nodes and inboxes", 0, 0}, records = {"records of workers", 0, 0},
-  node_records = {"records of nodes", 0, 0}, stacks = {"stacks and TLS", 0, 0};
+  node_records = {"tasks in inboxes", 0, 0}, stacks = {"stacks and TLS", 0, 0};
 
 static bool several_nodes;
 
@@ -73,8 +73,12 @@ static void use_worker(void *arg, weft_range range) {
         for (unsigned spawn = 0; spawn < SPAWNS; spawn++)
             OK(weft_spawn(leaf, NULL));
         OK(weft_sync());
+        weft_group *group;
+        OK(weft_group_create(&group, pool));
         for (unsigned count = 0; count < SUBMISSIONS; count++)
-            OK(weft_submit(pool, leaf, NULL, NULL));
+            OK(weft_group_spawn(group, leaf, NULL));
+        OK(weft_group_wait(group));
+        OK(weft_group_destroy(group));
     }
 }
 
@@ -98,7 +102,7 @@ int main(void) {
     for (unsigned node = 0; node < weft_pool_nodes(pool); node++) {
         const struct wf_node *own = pool->nodes[node];
         add(&inboxes, own->area.start, own->area.bytes, os_node(pool, node));
-        add(&node_records, own->records.area.start, own->records.area.bytes, os_node(pool, node));
+        add(&node_records, own->inbox.chunks.area.start, own->inbox.chunks.area.bytes, os_node(pool, node));
     }
     check(&workers);
     check(&inboxes);

@@ -103,8 +103,10 @@ static void place_on_idle(void *arg) {
 Test(placed, child_runs_on_its_node_while_somebody_is_idle_there, .timeout = 60) {
     weft_pool *pool = make("node:2 core:1 pu:1", PATIENT_US);
     unsigned there = 0;
-    for (int round = 0; round < 200; round++)
+    for (int round = 0; round < 200; round++) {
+        usleep(200); /* time to become idle, and a CPU: this thread spins while it waits */
         run(pool, place_on_idle, &there);
+    }
     cr_assert_geq(there, 190, "only %u of 200", there); /* all, unless that worker gets no CPU for a second */
     weft_pool_destroy(pool);
 }

@@ -13,6 +13,7 @@
 #include "explorer.h"
 
 #define calloc(count, bytes) explore_calloc(count, bytes)
+#define aligned_alloc(align, bytes) explore_calloc(1, bytes)
 #define free(start) explore_free(start)
 #define pthread_mutex_lock(mutex) explore_mutex_lock(mutex)
 #define pthread_mutex_unlock(mutex) explore_mutex_unlock(mutex)

@@ -1,48 +1,14 @@
 /*
- * The two liburcu structures that weft uses, step by step as liburcu does them (wfcqueue.h, wfstack.h of userspace-rcu), each
- * step a scheduling point. The real ones are full barriers, so stores before a step are visible after a later one; but they
+ * The liburcu structure that weft uses, step by step as liburcu does it (wfstack.h of userspace-rcu), each step a scheduling point. The real ones are full barriers, so stores before a step are visible after a later one; but they
  * order no plain accesses here: the runtime states its own edges beside them, and those are what is tested. Compiled without
  * instrumentation.
  */
 #include <stddef.h>
 
 #include "internal.h"
-#include "urcu/wfcqueue.h"
 #include "urcu/wfstack.h"
 
 #define STACK_END ((struct cds_wfs_head *)1)
-
-void __cds_wfcq_init(struct __cds_wfcq_head *head, struct cds_wfcq_tail *tail) {
-    head->node.next = NULL;
-    tail->p = &head->node;
-}
-
-void cds_wfcq_node_init(struct cds_wfcq_node *node) {
-    node->next = NULL;
-}
-
-void cds_wfcq_enqueue(struct __cds_wfcq_head *head, struct cds_wfcq_tail *tail, struct cds_wfcq_node *node) {
-    (void)head;
-    explore_point("enqueue", tail);
-    struct cds_wfcq_node *before = tail->p;
-    tail->p = node;
-    explore_point("link", tail); /* who dequeues in between finds that it would block */
-    before->next = node;
-}
-
-struct cds_wfcq_node *__cds_wfcq_dequeue_nonblocking(struct __cds_wfcq_head *head, struct cds_wfcq_tail *tail) {
-    explore_point("dequeue", tail);
-    explore_plain(&head->dequeuing, 1, true);
-    struct cds_wfcq_node *node = head->node.next;
-    if (!node)
-        return tail->p == &head->node ? NULL : CDS_WFCQ_WOULDBLOCK;
-    if (!node->next && tail->p != node)
-        return CDS_WFCQ_WOULDBLOCK;
-    head->node.next = node->next;
-    if (!node->next)
-        tail->p = &head->node;
-    return node;
-}
 
 void __cds_wfs_init(struct __cds_wfs_stack *stack) {
     stack->head = STACK_END;
