@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "harness/threads.h"
@@ -18,6 +19,12 @@ unsigned bench_workers;
 double bench_milliseconds;
 __thread struct bench_tally *bench_own_tally;
 
+struct measurement {
+    double *samples; /* of count batches */
+    unsigned count, batch;
+    double cpus; /* CPUs busy with the process meanwhile */
+};
+
 static bool failed;
 static struct { _Alignas(64) struct bench_tally tally; } tallies[MAX_TALLIES];
 static atomic_uint tally_count;
@@ -26,6 +33,13 @@ int64_t bench_now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+double bench_cpu_ms(void) {
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e3 +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e3;
 }
 
 void bench_sleep_us(unsigned us) {
@@ -114,12 +128,14 @@ static int compare(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-static void print(const struct bench_row *row, double *samples, unsigned count, unsigned batch) {
+static void print(const struct bench_row *row, struct measurement *of) {
+    double *samples = of->samples;
+    unsigned count = of->count;
     qsort(samples, count, sizeof *samples, compare);
-    printf("{\"row\": \"%s\", \"way\": \"%s\", \"value\": %.6g, \"p10\": %.6g, \"p90\": %.6g, \"p99\": %.6g, \"samples\": %u, "
-           "\"runs\": %u",
-           row->row, row->way, samples[count / 2] / row->units, samples[count / 10] / row->units,
-           samples[count * 9 / 10] / row->units, samples[count * 99 / 100] / row->units, count, count * batch);
+    printf("{\"row\": \"%s\", \"way\": \"%s\", \"value\": %.6g, \"p10\": %.6g, \"p90\": %.6g, \"p99\": %.6g", row->row, row->way,
+           samples[count / 2] / row->units, samples[count / 10] / row->units, samples[count * 9 / 10] / row->units,
+           samples[count * 99 / 100] / row->units);
+    printf(", \"samples\": %u, \"runs\": %u, \"cpus\": %.4f", count, count * of->batch, of->cpus);
     uint64_t most, items = bench_counted(&most);
     if (items)
         printf(", \"others\": %.4f", 1 - (double)most / (double)items);
@@ -127,28 +143,29 @@ static void print(const struct bench_row *row, double *samples, unsigned count, 
     fflush(stdout);
 }
 
-/* Fills the samples; 0: a run failed. */
-static unsigned measure(const struct bench_row *row, double *samples, unsigned *batch) {
+/* False: a run failed. */
+static bool measure(const struct bench_row *row, struct measurement *of) {
     double ns, limit = bench_milliseconds * 1e6;
-    unsigned count = 0, enough = bench_milliseconds > 0 ? MIN_SAMPLES : 1;
+    unsigned enough = bench_milliseconds > 0 ? MIN_SAMPLES : 1;
     if (!warm_up(row, &ns))
-        return 0;
-    *batch = batch_of(row, ns);
+        return false;
+    of->batch = batch_of(row, ns);
+    double cpu = bench_cpu_ms() * 1e6;
     int64_t start = bench_now_ns();
     do {
-        if (!run_batch(row, *batch, &samples[count++]))
-            return 0;
-    } while (count < MAX_SAMPLES && (count < enough || (double)(bench_now_ns() - start) < limit));
-    return row->check_all && !row->check_all(row->what) ? 0 : count;
+        if (!run_batch(row, of->batch, &of->samples[of->count++]))
+            return false;
+    } while (of->count < MAX_SAMPLES && (of->count < enough || (double)(bench_now_ns() - start) < limit));
+    of->cpus = (bench_cpu_ms() * 1e6 - cpu) / (double)(bench_now_ns() - start);
+    return !row->check_all || row->check_all(row->what);
 }
 
 void bench_measure(const struct bench_row *row) {
     static double samples[MAX_SAMPLES];
-    unsigned batch;
+    struct measurement of = {.samples = samples};
     bench_forget_counts();
-    unsigned count = measure(row, samples, &batch);
-    if (count)
-        print(row, samples, count, batch);
+    if (measure(row, &of))
+        print(row, &of);
     else
         bench_fail(row->row, row->way, "failed, or the result is wrong");
 }

@@ -50,6 +50,7 @@ void bench_fail(const char *row, const char *way, const char *what);
 int bench_end(void);
 
 int64_t bench_now_ns(void);
+double bench_cpu_ms(void); /* that the process has used so far */
 void bench_sleep_us(unsigned us);
 
 /* Items that each thread ran. They tell whether more than one took part, and, with the values, that each item ran once. */

@@ -16,6 +16,8 @@ import statistics
 import subprocess
 import sys
 
+HERE = pathlib.Path(__file__).resolve().parent
+
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
@@ -35,9 +37,11 @@ FUTEX = Peer("futex", "gcc", "futex", "gcc")
 
 # Which peers a kind of workload has; bench/README.md says why not the others.
 FORK_JOIN = (SERIAL, SERIAL_CLANG, WEFT, WEFT_CLANG, LIBGOMP, LIBOMP, TBB)
-LOOPS = (SERIAL, WEFT, LIBGOMP, LIBOMP, TBB, PTHREADPOOL, POOL)
+LOOPS = (SERIAL, SERIAL_CLANG, WEFT, WEFT_CLANG, LIBGOMP, LIBOMP, TBB, PTHREADPOOL, POOL)
+RUNTIMES = tuple(peer for peer in LOOPS if peer.program not in ("serial",) and peer.name != "weft-clang")
 TASKS = (WEFT, TBB, POOL)
 OURS = {"weft", "weft-clang"}
+SLEEPS = 0.3  # CPUs: less than that, and the runtime's threads slept between the runs
 SHARED = 0.25  # of the items, run by others than the busiest thread: more than one took part
 BASES = {"serial", "serial-clang", "futex"}  # what peers are compared with; no peers themselves
 JOIN_ALL = {"libgomp", "libomp", "pthreadpool"}  # a loop ends when every thread has come by, whoever ran the items
@@ -56,6 +60,7 @@ class Workload:
     tail: bool = False  # print the 99th percentile as well
     shares: bool = False  # print the share of the items that others than the busiest thread ran
     alone: bool = False  # print the ratio to the same way on one worker
+    asleep: bool = False  # print how many CPUs the process kept busy; in the summary, compare only peers that sleep
     together: bool = False  # in the summary, compare only ways in which more than one thread took part
     note: str = ""
 
@@ -117,18 +122,19 @@ class Found:
     def keys(self, case):
         return [key for key in self.results if key[:2] == case]
 
-    def is_shared(self, key):
-        """More than one thread took part."""
-        return key[2] in JOIN_ALL or (self.median(key, "others") or 0) >= SHARED
+    def counts(self, key, workload):
+        """It is to be compared: more than one thread took part, or it slept, where the workload is about that."""
+        shared = key[2] in JOIN_ALL or (self.median(key, "others") or 0) >= SHARED
+        return (shared or not workload.together) and ((self.median(key, "cpus") or 0) < SLEEPS or not workload.asleep)
 
-    def best(self, case, peers, together=False):
+    def best(self, case, peers, workload):
         """The fastest way of these peers, or None."""
-        keys = [key for key in self.keys(case) if key[2] in peers and (self.is_shared(key) or not together)]
+        keys = [key for key in self.keys(case) if key[2] in peers and self.counts(key, workload)]
         return min(keys, key=self.median, default=None)
 
-    def first(self, case, peer, together=False):
+    def first(self, case, peer, workload=None):
         """The peer's first way: what its users get when they ask for nothing."""
-        return next((key for key in self.keys(case) if key[2] == peer and (self.is_shared(key) or not together)), None)
+        return next((key for key in self.keys(case) if key[2] == peer and (not workload or self.counts(key, workload))), None)
 
 
 def number(value):
@@ -158,9 +164,13 @@ def label(found, key):
     return found.versions[key[2]] + (f", {key[3]}" if key[3] else "")
 
 
-def others(found):
-    """The peers that are neither weft nor what all are compared with."""
-    return [peer for peer in found.versions if peer not in OURS | BASES]
+def by_clang(peer):
+    return peer.endswith("-clang") or peer == "libomp"
+
+
+def others(found, clang):
+    """The peers by that compiler that are neither weft nor what all are compared with."""
+    return [peer for peer in found.versions if peer not in OURS | BASES and by_clang(peer) == clang]
 
 
 def figure(found, key):
@@ -171,20 +181,24 @@ def figure(found, key):
 
 
 def summary(workload, found):
-    """One line per case: weft's first way, and the best way of the best peer."""
+    """One line per case: weft's first way, and the best way of the best peer, for each compiler."""
     base = workload.base
-    yield from header(["workload", "workers", base, "weft", "weft (clang)", "best peer", "", "weft / best peer", f"weft / {base}"], 2)
+    titles = ["workload", "workers", base, "weft", "best peer", "", "weft / best", f"weft / {base}"]
+    both = any(by_clang(peer) for peer in found.versions)
+    titles += ["weft (clang)", "best peer by clang", "", "weft / best", f"weft / {base}"] if both else []
+    yield from header(titles, 2)
     for case in found.cases():
-        weft, clang = (found.first(case, name, workload.together) for name in ("weft", "weft-clang"))
-        serial, best = base_of(workload, found, case, "weft"), found.best(case, others(found), workload.together)
-        cells = [f"{workload.name}: {case[0]}", str(case[1]), *(figure(found, key) for key in (serial, weft, clang))]
-        cells += [label(found, best), number(found.median(best))] if best else ["", ""]
-        yield table_row([*cells, ratio(found, weft, best), ratio(found, weft, serial)])
+        cells = [f"{workload.name}: {case[0]}", str(case[1]), figure(found, base_of(workload, found, case, "weft"))]
+        for clang, name in enumerate(("weft", "weft-clang")[: 1 + both]):
+            weft, best = found.first(case, name, workload), found.best(case, others(found, bool(clang)), workload)
+            cells += [figure(found, weft), label(found, best) if best else "", number(found.median(best)) if best else ""]
+            cells += [ratio(found, weft, best), ratio(found, weft, base_of(workload, found, case, name))]
+        yield table_row(cells)
 
 
 def base_of(workload, found, case, peer):
     """The base of this case: compiled by the same compiler where there is one, on one worker where it was measured on one only."""
-    names = [f"{workload.base}-clang"] if peer.endswith("-clang") else []
+    names = [f"{workload.base}-clang"] if by_clang(peer) else []
     for name in [*names, workload.base]:
         for workers in (case[1], 1):
             key = found.first((case[0], workers), name)
@@ -194,21 +208,26 @@ def base_of(workload, found, case, peer):
 
 
 def case_table(workload, found, case):
-    titles = ["runtime", workload.unit, "range", *["p99"] * workload.tail, *["others' share"] * workload.shares]
+    titles = ["runtime", workload.unit, "range", *["p99"] * workload.tail, *["CPUs"] * workload.asleep]
+    titles += ["others' share"] * workload.shares
     yield f"**{workload.name}: {case[0]}, {case[1]} worker{'s' * (case[1] > 1)}**"
     yield ""
     titles += ["/ weft", f"/ {workload.base}", "/ best peer", *["/ 1 worker"] * workload.alone]
     yield from header(titles, 1)
-    weft, best = found.first(case, "weft"), found.best(case, others(found), workload.together)
+    best = {clang: found.best(case, others(found, clang), workload) for clang in (False, True)}
+    weft = {clang: found.first(case, "weft-clang" if clang else "weft") for clang in (False, True)}
     for key in found.keys(case):
         values = found.values(key)
         cells = [label(found, key), number(statistics.median(values)), f"{number(min(values))}–{number(max(values))}"]
         if workload.tail:
             cells.append(number(found.median(key, "p99")))
+        if workload.asleep:
+            cells.append(number(found.median(key, "cpus")))
         if workload.shares:
             share = found.median(key, "others")
             cells.append("" if share is None else f"{100 * share:.0f} %")
-        cells += [ratio(found, key, base) for base in (weft, base_of(workload, found, case, key[2]), best)]
+        clang = by_clang(key[2])
+        cells += [ratio(found, key, base) for base in (weft[clang], base_of(workload, found, case, key[2]), best[clang])]
         if workload.alone:
             one = (case[0], 1, *key[2:])
             cells.append(ratio(found, key, one if one in found.results else None))
@@ -254,8 +273,10 @@ def programs(workload, options):
         else:
             left_out.append(peer)
     if options.extra:
+        longer = tuple(path.parent.name for path in HERE.parent.glob(f"{workload.name}_*/measure"))
         for program in sorted(options.extra.resolve().glob(f"{workload.name}_*")):
-            there[program.name[len(workload.name) + 1 :]] = program
+            if not program.name.startswith(longer):
+                there[program.name[len(workload.name) + 1 :]] = program
     if options.peers:
         wanted = options.peers.split(",")
         there = {name: program for name, program in there.items() if name in wanted}

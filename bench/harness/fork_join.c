@@ -4,8 +4,7 @@
 #include <stddef.h>
 
 #include "harness/bench.h"
-#include "harness/peers/peer.h"
-#include "harness/threads.h"
+#include "harness/peers/start.h"
 
 struct call {
     const struct fork_join_case *of;
@@ -42,9 +41,8 @@ static void measure(void *unused) {
 
 int main(int argc, char **argv) {
     if (!bench_begin(argc, argv, peer_version()) || (fork_join_workload.begin && !fork_join_workload.begin()) ||
-        !peer_start(bench_workers))
+        !start_peer(bench_workers, peer_caller_works ? THREADS_CALLER_WORKS : THREADS_CALLER_WAITS))
         return 1;
-    threads_bind(peer_caller_works ? THREADS_CALLER_WORKS : THREADS_CALLER_WAITS);
     peer_run(measure, NULL);
     if (!peer_stop())
         return 1;

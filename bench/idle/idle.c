@@ -1,18 +1,8 @@
 /* The CPU time of the whole process while the runtime has nothing to do, from the end of its last loop. */
-#include <sys/resource.h>
-
 #include "harness/loops/loop.h"
-#include "harness/peers/peer.h"
-#include "harness/threads.h"
+#include "harness/peers/start.h"
 
 #define LOOPS 1000
-
-static double cpu_ms(void) {
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e3 +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e3;
-}
 
 static void measure(void *what) {
     const struct loop_way *way = what;
@@ -25,17 +15,17 @@ static void measure(void *what) {
 }
 
 int main(int argc, char **argv) {
-    if (!bench_begin(argc, argv, peer_version()) || !peer_start(bench_workers))
+    if (!bench_begin(argc, argv, peer_version()) ||
+        !start_peer(bench_workers, peer_caller_works ? THREADS_CALLER_WORKS : THREADS_CALLER_WAITS))
         return 1;
-    threads_bind(peer_caller_works ? THREADS_CALLER_WORKS : THREADS_CALLER_WAITS);
     struct loop_way way = loop_ways[0];
     if (way.inside)
         peer_run(measure, &way);
     else
         measure(&way);
-    double before = cpu_ms();
+    double before = bench_cpu_ms();
     bench_sleep_us((unsigned)(bench_milliseconds * 1e3));
-    bench_print("idle", "", cpu_ms() - before);
+    bench_print("idle", "", bench_cpu_ms() - before);
     if (!peer_stop())
         return 1;
     return bench_end();

@@ -9,6 +9,7 @@
 #include "submit/submit.h"
 
 const bool peer_caller_works = false;
+const bool peer_binds = false;
 
 /* Written by the caller before `given` (release), read by the thread after it (acquire). */
 static void (*given_fn)(void *arg);

@@ -6,8 +6,7 @@
 #include <stddef.h>
 
 #include "harness/bench.h"
-#include "harness/peers/peer.h"
-#include "harness/threads.h"
+#include "harness/peers/start.h"
 
 #define FLOOD 1000000
 #define TRICKLE 10000 /* in its place where nothing is timed */
@@ -86,9 +85,9 @@ static void measure(const struct submit_way *way) {
 }
 
 int main(int argc, char **argv) {
-    if (!bench_begin(argc, argv, peer_version()) || !peer_start(bench_workers + peer_caller_works) || !submit_begin())
+    if (!bench_begin(argc, argv, peer_version()) || !start_peer(bench_workers + peer_caller_works, THREADS_CALLER_APART) ||
+        !submit_begin())
         return 1;
-    threads_bind(THREADS_CALLER_APART);
     for (const struct submit_way *way = submit_ways; way->way; way++)
         measure(way);
     if (!submit_end() || !peer_stop())

@@ -2,8 +2,7 @@
 #include <string.h>
 
 #include "harness/loops/loop.h"
-#include "harness/peers/peer.h"
-#include "harness/threads.h"
+#include "harness/peers/start.h"
 
 struct measurement {
     const struct loop_case *of;
@@ -41,9 +40,9 @@ static void measure(void *what) {
 
 int main(int argc, char **argv) {
     static _Alignas(64) uint64_t sums[LOOP_MAX_ITEMS];
-    if (!bench_begin(argc, argv, peer_version()) || !peer_start(bench_workers))
+    if (!bench_begin(argc, argv, peer_version()) ||
+        !start_peer(bench_workers, peer_caller_works ? THREADS_CALLER_WORKS : THREADS_CALLER_WAITS))
         return 1;
-    threads_bind(peer_caller_works ? THREADS_CALLER_WORKS : THREADS_CALLER_WAITS);
     for (const struct loop_case *of = loop_cases; of->row; of++)
         for (const struct loop_way *way = loop_ways; way->way; way++) {
             memset(sums, 0, sizeof sums);

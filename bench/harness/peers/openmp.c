@@ -4,6 +4,7 @@
 #include "harness/peers/peer.h"
 
 const bool peer_caller_works = true;
+const bool peer_binds = false;
 
 const char *peer_version(void) {
     return BENCH_OPENMP_VERSION;

@@ -11,11 +11,13 @@
 extern "C" {
 #endif
 
-/* Name and version, and whether the thread that calls is one of the workers. */
-extern const bool peer_caller_works;
+extern const bool peer_caller_works; /* the thread that calls is one of the workers */
+extern const bool peer_binds;        /* it binds its workers itself */
+
+/* Name and version. */
 const char *peer_version(void);
 
-/* Start so many workers, the caller counted where it is one; false: it fails. They are bound afterwards (harness/threads.h). */
+/* Start so many workers, the caller counted where it is one, and see them run; false: it fails. */
 bool peer_start(unsigned workers);
 bool peer_stop(void);
 

@@ -6,6 +6,7 @@
 #include "harness/peers/peer.h"
 
 const bool peer_caller_works = false;
+const bool peer_binds = false;
 struct thread_pool *peer_thread_pool;
 
 const char *peer_version(void) {

@@ -4,6 +4,7 @@
 #include "harness/peers/peer.h"
 
 const bool peer_caller_works = true;
+const bool peer_binds = false;
 pthreadpool_t peer_pthreadpool;
 
 const char *peer_version(void) {

@@ -2,6 +2,7 @@
 #include "harness/peers/peer.h"
 
 const bool peer_caller_works = true;
+const bool peer_binds = false;
 
 const char *peer_version(void) {
     return "serial";

@@ -1,16 +1,18 @@
 // oneTBB: one arena, of which the caller is a member.
 #include "harness/peers/tbb.h"
 
-#include <cstdio>
-#include <exception>
+#include <atomic>
 #include <new>
 #include <optional>
+#include <string>
+#include <thread>
 
 #include <oneapi/tbb/global_control.h>
 
 #include "harness/peers/peer.h"
 
 const bool peer_caller_works = true;
+const bool peer_binds = false;
 
 namespace {
 
@@ -34,9 +36,16 @@ bool peer_start(unsigned workers) {
     limit.emplace(tbb::global_control::max_allowed_parallelism, workers);
     arena.emplace(static_cast<int>(workers));
     arena->initialize();
-    tbb::task_group group;
+    std::atomic<unsigned> there = 0;
+    auto come = [&, workers] { // each worker's task waits for all others to have one
+        for (there++; there < workers;)
+            std::this_thread::yield();
+    };
     arena->execute([&] {
-        group.run([] {});
+        tbb::task_group group;
+        for (unsigned i = 1; i < workers; i++)
+            group.run(come);
+        come();
         group.wait();
     });
     return true;

@@ -6,6 +6,7 @@
 #include "harness/peers/peer.h"
 
 const bool peer_caller_works = false;
+const bool peer_binds = true;
 weft_pool *peer_pool;
 
 bool peer_ok(weft_status status) {
