@@ -17,6 +17,14 @@
 #include "scheduler/search.h"
 #include "scheduler/seat.h"
 
+#ifndef WF_ALONE_PART     /* a test may want few */
+#define WF_ALONE_PART 32u /* a part of so many iterations may wait for its first to be measured */
+#endif
+#define ALONE_NS 1000u      /* a loop that takes no longer is not worth the lines that go there and back */
+#define ALONE_CHUNK_NS 500u /* between looks at the clock meanwhile */
+#define MEASURE_EVERY 32u
+#define SEQUENCE_NS 100000u /* loops that begin so soon after each other find workers awake if somebody wakes them once */
+#define WAKE_NS 3000u       /* a loop in such a sequence that takes longer wakes sleepers */
 #define JOB_WAITING (UINT64_C(1) << 63) /* the caller sleeps, or is about to, until no unit is left */
 #ifndef WF_JOIN_POLLS                   /* a test may want few */
 #define WF_JOIN_POLLS 256u              /* looks at the join without a pause: about as long as a line takes there and back */
@@ -30,7 +38,8 @@ struct loop_job {
     size_t pieces, share, extra; /* of `align` iterations: all, in each part, and parts that have one more */
     unsigned parts;
     bool is_static;
-    bool reports; /* the caller wants a report */
+    bool reports;       /* the caller wants a report */
+    wf_atomic_u32 late; /* A: sleepers have not been woken, the loop seemed too short; relaxed, a hint */
     weft_loop_fn body;
     void *arg;
     const struct wf_frame *parent;           /* the caller's task, which waits for the loop */
@@ -59,7 +68,18 @@ struct visit {
     struct wf_worker *worker;
     struct wf_chunker chunker;
     uint64_t clock_ns; /* 0: unknown */
+    uint64_t began_ns; /* the first time it was known */
     uint64_t units, iterations, local, chunks, steals[2 + WEFT_REMOTE_CLASSES];
+};
+
+/* Waiting for a loop on a worker that called it. */
+struct loop_wait {
+    struct loop_job *job;
+    unsigned slot;
+    size_t first, next; /* iterations the caller ran alone, before the offer: from `first` on, around the end, up to `next` */
+    bool wrapped;
+    uint64_t done; /* units that the caller ran and has not reported */
+    bool announced;
 };
 
 size_t weft_partition(size_t n, unsigned parts, size_t align, unsigned index) {
@@ -126,6 +146,12 @@ static uint64_t run_range(struct wf_worker *worker, const struct loop_job *job, 
     return calls;
 }
 
+/* It is not so short after all. */
+static void wake_late(const struct visit *visit) {
+    if (wf_exchange(&visit->job->late, 0, WF_RELAXED))
+        wf_broadcast_wake(visit->worker->pool, visit->slot);
+}
+
 /* Run a claim. The size of the next follows from its time, unless nothing of the own word is left to take. */
 static void run_claim(struct visit *visit, const struct wf_claim *claim) {
     const struct loop_job *job = visit->job;
@@ -135,11 +161,15 @@ static void run_claim(struct visit *visit, const struct wf_claim *claim) {
     bool learns = !job->grain && !job->is_static && wf_broadcast_left(worker, visit->slot);
     if (learns && !visit->clock_ns)
         visit->clock_ns = wf_now_ns();
+    if (!visit->began_ns)
+        visit->began_ns = visit->clock_ns;
     visit->chunks += run_range(worker, job, range, job->grain ? job->grain : count);
     if (learns) {
         uint64_t now = wf_now_ns();
         wf_chunker_learn(&visit->chunker, claim->units.hi - claim->units.lo, now - visit->clock_ns);
         visit->clock_ns = now;
+        if (wf_load(&job->late, WF_RELAXED) && now - visit->began_ns > WAKE_NS)
+            wake_late(visit);
     } else {
         visit->clock_ns = 0;
     }
@@ -244,6 +274,7 @@ static void fill_job(struct loop_job *job, weft_pool *pool, const struct wf_loop
     uint64_t units = 0;
     for (unsigned part = 0; part < job->parts; part++)
         units += units_of(job, part_first(job, part + 1) - part_first(job, part));
+    wf_store(&job->late, 0, WF_RELAXED);
     wf_store(&job->remaining, units, WF_RELAXED); /* this and what follows is released by the words of the lines */
 }
 
@@ -256,31 +287,109 @@ static void clear_counts(struct loop_job *job, weft_pool *pool, unsigned slot) {
         wf_store(&pool->workers[i]->took_part[slot], 0, WF_RELAXED);
 }
 
+/* Where the iterations of [first, last) begin that the caller has not run yet. */
+static size_t rest_of(const struct loop_wait *wait, size_t first, size_t last) {
+    size_t done = first >= wait->first && wait->wrapped                           ? last
+                  : first < wait->next && (first >= wait->first || wait->wrapped) ? wait->next
+                                                                                  : first;
+    return done < last ? done : last;
+}
+
 /* Each line in one go: its owner may be looking at it. */
-static void fill_lines(struct loop_job *job, weft_pool *pool, unsigned slot) {
-    uint64_t generation = ++pool->broadcasts.slots[slot].generation;
+static void fill_lines(const struct loop_wait *wait, weft_pool *pool) {
+    struct loop_job *job = wait->job;
+    uint64_t generation = ++pool->broadcasts.slots[wait->slot].generation;
     size_t first = 0, last;
     for (unsigned part = 0; part < job->parts; part++, first = last) {
         last = part_first(job, part + 1);
-        if (first == last)
+        size_t rest = rest_of(wait, first, last);
+        if (rest == last)
             continue;
         struct wf_units units = {.is_static = job->is_static,
                                  .detail = job->grain || (job->is_static && job->reports),
                                  .part = part,
+                                 .lo = (uint32_t)((rest - first) / job->unit),
                                  .hi = (uint32_t)units_of(job, last - first)};
         struct wf_worker *worker = pool->workers[part];
-        *line_of(worker, slot) = (struct loop_line){job->body, job->arg, first, last, job, job->parent, job->waiter};
-        wf_broadcast_part(&worker->lines[slot], units, generation);
+        *line_of(worker, wait->slot) = (struct loop_line){job->body, job->arg, first, last, job, job->parent, job->waiter};
+        wf_broadcast_part(&worker->lines[wait->slot], units, generation);
     }
 }
 
-/* Waiting for a loop on a worker that called it. */
-struct loop_wait {
-    struct loop_job *job;
-    unsigned slot;
-    uint64_t done; /* units that the caller ran and has not reported */
-    bool announced;
-};
+static struct wf_loop_hint *hint_of(struct wf_worker *worker, weft_loop_fn body) {
+    uintptr_t key = (uintptr_t)body;
+    struct wf_loop_hint *hint = &worker->loop_hints[(key >> 4 ^ key >> 8) % WF_LOOP_HINTS];
+    if (hint->body != key)
+        *hint = (struct wf_loop_hint){.body = key, .take = 1};
+    return hint;
+}
+
+/* Iterations of the parts that lie on the caller's node, of those it ran alone. */
+static uint64_t local_of(const struct loop_wait *wait, const struct wf_worker *self, uint64_t iterations) {
+    const weft_pool *pool = self->pool;
+    if (pool->node_count == 1)
+        return iterations;
+    uint64_t local = 0;
+    for (unsigned part = 0; part < pool->worker_count; part++) {
+        size_t first = part_first(wait->job, part), last = part_first(wait->job, part + 1);
+        local += pool->workers[part]->node == self->node ? rest_of(wait, first, last) - first : 0;
+    }
+    return local;
+}
+
+/* The next chunk of a loop whose caller is alone so far, from its own part on; false: that was the last. */
+static bool run_next(struct loop_wait *wait, struct visit *visit, size_t take) {
+    const struct loop_job *job = wait->job;
+    size_t end = wait->wrapped ? wait->first : job->n;
+    size_t most = take <= (end - wait->next) / job->align ? take * job->align : end - wait->next;
+    visit->chunks += run_range(visit->worker, job, (weft_range){wait->next, wait->next + most}, most);
+    visit->units += units_of(job, most);
+    visit->iterations += most;
+    wait->next += most;
+    if (wait->next == job->n && !wait->wrapped) {
+        wait->wrapped = true;
+        wait->next = 0;
+    }
+    return !wait->wrapped || wait->next < wait->first;
+}
+
+/* Begin a loop without the others: one that takes less than ALONE_NS ends here. True: it has ended. */
+static bool begin_alone(struct loop_wait *wait, struct wf_worker *self, struct wf_loop_hint *hint) {
+    struct visit visit = {.job = wait->job, .slot = wait->slot, .worker = self};
+    uint64_t begin = wf_now_ns(), now = begin;
+    struct wf_frame frame;
+    bool more = true;
+    wait->first = wait->next = part_first(wait->job, self->id);
+    wf_frame_enter(self, &frame, wait->job->parent, NULL);
+    frame.in_loop = true;
+    for (uint64_t take = hint->take; more && now - begin < ALONE_NS;) {
+        uint64_t before = now;
+        more = run_next(wait, &visit, take);
+        now = wf_now_ns();
+        uint64_t fits = take * ALONE_CHUNK_NS / (now - before + 1) + 1;
+        take = fits < 8 * take ? fits : 8 * take;
+        hint->take = take > UINT32_MAX ? UINT32_MAX : (uint32_t)take;
+    }
+    wf_frame_leave(self, &frame);
+    visit.local = local_of(wait, self, visit.iterations);
+    count_iterations(self, visit.iterations, visit.local);
+    if (wait->job->reports)
+        report_visit(&visit);
+    wait->done = visit.units;
+    uint64_t left_ns = more ? (now - begin) * ((wait->job->n - visit.iterations) / visit.iterations + 1) : 0;
+    uint64_t spin_ns = wf_load(&self->pool->spin_ns, WF_RELAXED);
+    bool in_sequence = begin - self->loop_ns < SEQUENCE_NS;
+    self->loop_ns = now;
+    wf_store(&wait->job->late, left_ns < (in_sequence || spin_ns < WAKE_NS ? WAKE_NS : spin_ns), WF_RELAXED);
+    if (more)
+        hint->take = 0;
+    return !more;
+}
+
+/* Whether the caller may run any iteration, in chunks of any size. */
+static bool may_run_alone(const struct loop_job *job) {
+    return !job->is_static && !job->grain && !job->bounds && job->unit == job->align;
+}
 
 static bool loop_ready(void *what) {
     const struct loop_wait *wait = what;
@@ -338,6 +447,35 @@ static void fill_report(const struct loop_job *job, const weft_pool *pool, unsig
         report->workers += wf_load(&pool->workers[i]->took_part[slot], WF_RELAXED);
 }
 
+/* Offer what is left, and wait for it. */
+static void run_shared(struct loop_wait *wait, weft_pool *pool, struct wf_worker *self, struct wf_signal *signal) {
+    fill_lines(wait, pool);
+    wf_broadcast_offer(pool, wait->slot);
+    if (!wf_load(&wait->job->late, WF_RELAXED))
+        wf_broadcast_wake(pool, wait->slot);
+    if (self)
+        take_part(self, wait);
+    else
+        wait_outside(wait, signal);
+}
+
+/*
+ * Loops that may be short: begun alone if the last one with this body was, or if its first iteration is a small share of a part, which
+ * tells. What is not known and has few iterations is shared, and measured for the next time; so is now and then what was too long.
+ * False: it is to be shared, or what is left of it.
+ */
+static bool run_short(struct loop_wait *wait, struct wf_worker *self, struct wf_signal *signal) {
+    struct wf_loop_hint *hint = hint_of(self, wait->job->body);
+    if (hint->take > 1 || (hint->take && wait->job->share >= WF_ALONE_PART))
+        return begin_alone(wait, self, hint);
+    if (!hint->take && ++hint->calls % MEASURE_EVERY)
+        return false;
+    uint64_t begin = wf_now_ns();
+    run_shared(wait, self->pool, self, signal);
+    hint->take = wf_now_ns() - begin < ALONE_NS ? 2 : 0;
+    return true;
+}
+
 static void run_broadcast(weft_pool *pool, unsigned slot, const struct wf_loop_request *request, struct wf_worker *self) {
     struct wf_broadcast *broadcast = &pool->broadcasts.slots[slot];
     struct loop_job *job = (struct loop_job *)(void *)broadcast->job;
@@ -347,12 +485,8 @@ static void run_broadcast(weft_pool *pool, unsigned slot, const struct wf_loop_r
     fill_job(job, pool, request, self, self ? &self->signal : &signal);
     if (job->reports)
         clear_counts(job, pool, slot);
-    fill_lines(job, pool, slot);
-    wf_broadcast_offer(pool, slot);
-    if (self)
-        take_part(self, &wait);
-    else
-        wait_outside(&wait, &signal);
+    if (!self || !may_run_alone(job) || !run_short(&wait, self, &signal))
+        run_shared(&wait, pool, self, &signal);
     if (job->reports)
         fill_report(job, pool, slot, request->report);
     wf_broadcast_end(&pool->broadcasts, slot);

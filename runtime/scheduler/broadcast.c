@@ -142,6 +142,10 @@ static bool claim_line(struct wf_worker *worker, unsigned slot, bool steal, stru
     return steal && wf_units_open(word) && wf_broadcast_claim_own(worker, slot, first_take(wf_units_unpack(word)), &claim->units);
 }
 
+bool wf_broadcast_is_here(const struct wf_worker *worker) {
+    return has_part(worker, 0);
+}
+
 bool wf_broadcast_claim_here(struct wf_worker *worker, struct wf_claim *claim) {
     return claim_line(worker, 0, true, claim);
 }
@@ -214,6 +218,9 @@ static void offer_resting_parts(weft_pool *pool, unsigned slot) {
 
 void wf_broadcast_offer(weft_pool *pool, unsigned slot) {
     wf_fetch_or(&pool->broadcasts.live, bit_of(slot), WF_SEQ_CST); /* then the looks at sleepers */
+}
+
+void wf_broadcast_wake(weft_pool *pool, unsigned slot) {
     wake_owners(pool, slot, 2);
     hint_waiting_owners(pool, slot);
     offer_resting_parts(pool, slot);

@@ -101,8 +101,11 @@ int wf_broadcast_take(struct wf_broadcasts *broadcasts);
 /* Give a worker its part, once its line is filled: units that anybody may claim, or (static) the line as a whole. */
 void wf_broadcast_part(struct wf_broadcast_line *line, struct wf_units units, uint64_t generation);
 
-/* Offer a filled slot. Wakes sleepers that have a part of it. */
+/* Offer a filled slot. */
 void wf_broadcast_offer(weft_pool *pool, unsigned slot);
+
+/* After the offer: wake sleepers that have a part of it. A job with static parts needs it; any other may go without, and later. */
+void wf_broadcast_wake(weft_pool *pool, unsigned slot);
 
 /* The job is over: all claimed units are done. The slot may be taken by others at once. */
 void wf_broadcast_end(struct wf_broadcasts *broadcasts, unsigned slot);
@@ -112,6 +115,9 @@ bool wf_broadcast_claim(struct wf_worker *worker, bool steal, struct wf_claim *c
 
 /* What lies in the worker's own line of the first slot, which most jobs have: one look at one line. */
 bool wf_broadcast_claim_here(struct wf_worker *worker, struct wf_claim *claim);
+
+/* Whether there is something, as far as a glance can tell. */
+bool wf_broadcast_is_here(const struct wf_worker *worker);
 
 /* The same of one job. */
 bool wf_broadcast_claim_in(struct wf_worker *worker, unsigned slot, bool steal, struct wf_claim *claim);

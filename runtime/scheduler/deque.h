@@ -110,7 +110,9 @@ static inline weft_slot *wf_deque_settle(struct wf_deque *deque) {
         head++;
     while (head > deque->slots && !wf_load(wf_slot_live(head - 1), WF_RELAXED))
         head--;
-    return deque->face.head = head;
+    if (deque->face.head != head) /* thieves look at this line */
+        deque->face.head = head;
+    return head;
 }
 
 /* O: as an index. */

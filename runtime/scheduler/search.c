@@ -164,7 +164,7 @@ bool wf_search_lingering(struct wf_worker *worker, struct wf_found *found) {
     unsigned polls = worker->lingers && wf_load(&worker->pool->spin_ns, WF_RELAXED) ? WF_LINGER_POLLS : 0;
     worker->lingers = false;
     for (unsigned i = 1; i <= polls; i++) {
-        if (wf_broadcast_claim_here(worker, &found->claim)) {
+        if (wf_broadcast_is_here(worker) && wf_broadcast_claim_here(worker, &found->claim)) {
             found->kind = WF_FOUND_BROADCAST;
             return true;
         }

@@ -6,6 +6,7 @@
 #include "machine/binding.h"
 #include "scheduler/join.h"
 #include "scheduler/search.h"
+#include "scheduler/submit.h"
 
 static bool is_on(const weft_pool *pool, unsigned worker, unsigned cpu) {
     return wf_load(&pool->cpus[worker], WF_RELAXED) == cpu;
@@ -68,6 +69,7 @@ void wf_seat_leave(struct wf_seat *seat) {
     unsigned id = worker->id;
     uint64_t bit = UINT64_C(1) << id % 64;
     wf_frame_leave(worker, &seat->frame);
+    wf_tasks_idle(worker);
     wf_self = seat->outer;
     wf_park_set(wf_parking_of(worker), id);
     if ((wf_load(&pool->resting[id / 64], WF_SEQ_CST) & bit) || wf_search_would_find(worker, true))

@@ -90,7 +90,7 @@ static bool search_on(struct wf_worker *worker, struct wf_found *found) {
             deadline = 0;
             continue;
         }
-        for (unsigned i = 0; i < 8; i++)
+        for (unsigned i = 0; i < 8 && !wf_broadcast_is_here(worker); i++)
             wf_cpu_relax();
     }
     worker->thorough = false;

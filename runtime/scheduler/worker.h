@@ -36,6 +36,14 @@ struct wf_frame {
     weft_group *placed;            /* its children on other nodes; NULL: none so far */
 };
 
+/* What a loop with this body cost last time it was called here. */
+#define WF_LOOP_HINTS 16u
+struct wf_loop_hint {
+    uintptr_t body;
+    uint32_t calls; /* since it was found too long */
+    uint32_t take;  /* iterations that make a chunk of a loop that is too short to be shared; 0: it was not */
+};
+
 struct wf_worker {
     weft_pool *pool;                 /* I */
     const weft_plan_worker *planned; /* I: victims, PU */
@@ -51,12 +59,14 @@ struct wf_worker {
     bool thorough;                   /* O: its next round looks at everything: there is work that rounds did not find */
     uint64_t random;                 /* O */
     uint64_t dispatches;             /* O */
-    bool lingers;                    /* O: has just run a part of a job that was offered to all */
-    uint64_t next_wake_ns;           /* O: no wake for a spawn before this time */
-    struct wf_record_pool records;   /* O to allocate; any thread frees */
-    weft_group *ended_group;         /* O: group of the tasks that have ended and are not told yet, see submit.h */
-    uint32_t ended_count;            /* O: how many these are */
-    uint32_t inbox_pause;            /* O: see search.c */
+    struct wf_loop_hint loop_hints[WF_LOOP_HINTS]; /* O */
+    uint64_t loop_ns;                              /* O: when the last loop that began alone did so */
+    bool lingers;                                  /* O: has just run a part of a job that was offered to all */
+    uint64_t next_wake_ns;                         /* O: no wake for a spawn before this time */
+    struct wf_record_pool records;                 /* O to allocate; any thread frees */
+    weft_group *ended_group;                       /* O: group of the tasks that have ended and are not told yet, see submit.h */
+    uint32_t ended_count;                          /* O: how many these are */
+    uint32_t inbox_pause;                          /* O: see search.c */
     WF_LINE_ALIGNED struct wf_deque deque;
     WF_LINE_ALIGNED struct wf_signal signal; /* HINT: for whoever is the worker (seat.h) and waits inside a task, or rests */
     wf_atomic_u32 give_way;                  /* A: a caller on this worker's CPU wants its seat; relaxed */

@@ -73,6 +73,16 @@ static void threes(void) {
     world_end();
 }
 
+/* Loops of automatic grain, which the caller begins alone and may have to share. */
+static void automatic(void) {
+    for (unsigned which = 0; which < 2; which++) {
+        EXPLORE_CHECK(!weft_for(&world_pool, 6, body, cells[which], NULL));
+        for (size_t i = 0; i < 6; i++)
+            EXPLORE_CHECK(cells[which][i] == 1);
+    }
+    world_end();
+}
+
 static void loop_task(void *arg) {
     (void)arg;
     loop(0, 4, WEFT_SCHEDULE_STEAL);
@@ -172,6 +182,7 @@ static const struct explore_case cases[] = {
     {.name = "loop/placed_again", .set_up = set_up_placed, .threads = {world_work, world_work, again}},
     {.name = "loop/threes", .set_up = set_up, .threads = {world_work, world_work, threes}, .schedules = 40},
     {.name = "loop/placed_threes", .set_up = set_up_placed, .threads = {world_work, world_work, threes}, .schedules = 40},
+    {.name = "loop/automatic", .set_up = set_up, .threads = {world_work, world_work, automatic}},
     {.name = "loop/retire_placed",
      .set_up = set_up_placed,
      .threads = {world_work, world_work, one_part, world_retire_first},

@@ -56,6 +56,37 @@ Test(loop, runs_every_iteration_once_for_all_sizes_schedules_and_grains) {
     free(hits);
 }
 
+static void hit_slowly(void *arg, weft_range range) {
+    unsigned char *hits = arg;
+    for (size_t i = range.first; i < range.last; i++) {
+        for (volatile unsigned spin = i % 97 == 13 ? 20000 : 10; spin; spin--)
+            ;
+        hits[i]++;
+    }
+}
+
+/* The same body with few and many iterations, cheap ones first: what is begun alone may have to be shared. */
+Test(loop, shares_what_was_begun_alone) {
+    static unsigned char hits[20000];
+    for (size_t s = 0; s < SHAPES; s++) {
+        weft_pool *pool = make(shapes[s]);
+        for (size_t n = 1; n <= sizeof hits; n = n * 5 / 3 + 1)
+            for (size_t align = 1; align < 100; align *= 7)
+                for (int round = 0; round < 3; round++) {
+                    weft_loop_report report;
+                    memset(hits, 0, n);
+                    weft_for_options options = {WEFT_FOR_OPTIONS_INIT, .align = align, .report = &report};
+                    cr_assert_eq(weft_for(pool, n, round == 1 ? hit : hit_slowly, hits, &options), WEFT_OK);
+                    cr_assert(all_ones(hits, n), "%s n %zu align %zu", shapes[s], n, align);
+                    cr_assert_eq(report.iterations, n);
+                    cr_assert_leq(report.iterations_local, n);
+                    cr_assert_geq(report.chunks, 1);
+                    cr_assert_geq(report.workers, 1);
+                }
+        weft_pool_destroy(pool);
+    }
+}
+
 static _Atomic(size_t) most, total;
 
 static void add_up(void *arg, weft_range range) {
