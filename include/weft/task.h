@@ -73,8 +73,8 @@ WEFT_API weft_status weft_spawn(weft_task_fn fn, void *arg);
 /**
  * Spawn a child of the running task that had better run on a given node, where its data lie. Idle workers of that node take it, and
  * if the node is busy, idle workers elsewhere, nearest first; the latest is the spawner itself, in weft_sync(). It runs only once
- * there is nobody idle on the node, or the pool's spin budget (weft_pool_options.spin_us) is over: without a budget weft_sync() runs
- * at once whatever nobody has taken. Serial equivalent: fn(arg), at the latest by the next weft_sync() of this task.
+ * there is nobody idle on the node, or four times the pool's spin budget (weft_pool_options.spin_us) is over: without a budget
+ * weft_sync() runs at once whatever nobody has taken. Serial equivalent: fn(arg), at the latest by the next weft_sync() of this task.
  *
  * The node is the child's home, and of all its descendants that are not placed elsewhere. Work spreads from there to the nearest
  * thieves by itself. WEFT_NODE_HOME says: on the running task's home, wherever it runs now, so that a part that was taken elsewhere

@@ -425,7 +425,7 @@ static void take_part(struct wf_worker *self, struct loop_wait *wait) {
     for (unsigned i = 0; i < WF_JOIN_POLLS; i++)
         if (loop_ready(wait))
             return;
-    wf_wait_for(self, &(struct wf_wait){loop_ready, loop_help, loop_announce, NULL, wait});
+    wf_wait_for(self, &(struct wf_wait){loop_ready, loop_help, loop_announce, NULL, wait, 1});
 }
 
 static void wait_outside(struct loop_wait *wait, struct wf_signal *signal) {

@@ -148,7 +148,12 @@ static void wait_retract(struct wf_worker *worker, void *what) {
 void wf_group_join(struct wf_worker *worker, weft_group *group) {
     struct group_wait wait = {.group = group, .patient = group->parent};
     if (!group_ready(group))
-        wf_wait_for(worker, &(struct wf_wait){wait_ready, wait_help, wait_announce, wait_retract, &wait});
+        wf_wait_for(worker, &(struct wf_wait){.ready = wait_ready,
+                                              .help = wait_help,
+                                              .announce = wait_announce,
+                                              .retract = wait_retract,
+                                              .what = &wait,
+                                              .spins = group->parent ? WF_PLACED_PATIENCE : 1});
 }
 
 /* Spin for the pool's budget, which is none where spinning takes the CPU from somebody. */

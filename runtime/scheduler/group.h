@@ -37,6 +37,8 @@
 
 #include "scheduler/pool.h"
 
+#define WF_PLACED_PATIENCE 4u /* spin budgets for which a parent leaves its placed children to nodes that are waking up */
+
 #define WF_GROUP_SLEEPER 1u
 #define WF_GROUP_ONE 2u
 

@@ -126,7 +126,7 @@ void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
         }
         uint64_t now = wf_now_ns();
         if (!deadline)
-            deadline = now + wf_load(&worker->pool->spin_ns, WF_RELAXED);
+            deadline = now + (wait->spins ? wait->spins : 1) * wf_pool_spin_ns(worker->pool);
         if (now >= deadline) {
             sleep_for(worker, wait);
             deadline = 0;
@@ -180,7 +180,7 @@ static bool slot_announce(struct wf_worker *worker, void *what) {
 static void join_newest(struct wf_worker *worker, uint32_t head) {
     weft_slot *slot = &worker->deque.slots[head - 1];
     if (!slot_ready(slot))
-        wf_wait_for(worker, &(struct wf_wait){slot_ready, slot_help, slot_announce, NULL, slot});
+        wf_wait_for(worker, &(struct wf_wait){slot_ready, slot_help, slot_announce, NULL, slot, 1});
     wf_deque_drop(&worker->deque, head);
 }
 

@@ -55,6 +55,7 @@ struct wf_wait {
                      void *what); /* before sleep: the end will HINT this worker; true: it is over already */
     void (*retract)(struct wf_worker *worker, void *what); /* after sleep; NULL: nothing to do */
     void *what;
+    unsigned spins; /* sleep after so many times the pool's spin budget; 0: once */
 };
 
 /* Wait: help, serve own static parts, spin for the pool's budget, then sleep. Publishes private tasks first. */

@@ -1,4 +1,5 @@
 /* Waking: who is woken for work, nearest first. Runs on any thread. */
+#include "base/clock.h"
 #include "scheduler/pool.h"
 
 /* The worker from which on sleepers of a node are looked for: those that share a cache with the caller come first. */
@@ -14,6 +15,7 @@ static unsigned claim_from(const weft_pool *pool, const struct wf_node *node) {
 /* The claimer of a parked bit makes its worker a searcher. */
 static void hand_token(weft_pool *pool, struct wf_parking *parking, unsigned worker) {
     wf_search_begin(parking);
+    wf_store(&pool->workers[worker]->token_ns, wf_now_ns(), WF_RELAXED); /* released by the token */
     wf_signal_set(&pool->workers[worker]->token, WF_SIGNAL_TOKEN);
 }
 
@@ -45,6 +47,20 @@ bool wf_pool_wake(weft_pool *pool, unsigned worker) {
         return false;
     hand_token(pool, parking, worker);
     return true;
+}
+
+/* A moving average; a lost update of two at once is one sample less. */
+void wf_pool_learn_wake(weft_pool *pool, uint64_t took_ns) {
+    uint64_t known = wf_load(&pool->wake_ns, WF_RELAXED);
+    uint64_t sample = took_ns < WF_WAKE_MOST_NS ? took_ns : WF_WAKE_MOST_NS;
+    wf_store(&pool->wake_ns, known ? known - known / 8 + sample / 8 : WF_WAKE_MOST_NS, WF_RELAXED);
+}
+
+uint64_t wf_pool_spin_ns(const weft_pool *pool) {
+    uint64_t most = wf_load(&pool->spin_ns, WF_RELAXED), wake = 2 * wf_load(&pool->wake_ns, WF_RELAXED);
+    if (!pool->spin_measured || !wake || wake >= most)
+        return most;
+    return wake > WF_SPIN_LEAST_NS ? wake : most < WF_SPIN_LEAST_NS ? most : WF_SPIN_LEAST_NS;
 }
 
 bool wf_pool_idle(const weft_pool *pool) {

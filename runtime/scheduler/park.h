@@ -100,8 +100,10 @@ static inline void wf_signal_set(struct wf_signal *signal, uint32_t bits) {
         wf_futex_wake(&signal->bits, 1);
 }
 
-/* Sleep until one of `bits` is set, and clear them; other bits stay, but HINT never keeps a sleeper for TOKEN awake. */
-static inline void wf_signal_take(struct wf_signal *signal, uint32_t bits) {
+/* Sleep until one of `bits` is set, and clear them; other bits stay, but HINT never keeps a sleeper for TOKEN awake. False: no
+ * sleep was needed. */
+static inline bool wf_signal_take(struct wf_signal *signal, uint32_t bits) {
+    bool slept = false;
     uint32_t seen = wf_load(&signal->bits, WF_ACQUIRE);
     while (!(seen & bits)) {
         if (seen & WF_SIGNAL_HINT) {
@@ -109,9 +111,11 @@ static inline void wf_signal_take(struct wf_signal *signal, uint32_t bits) {
             seen &= ~WF_SIGNAL_HINT;
         }
         wf_futex_wait(&signal->bits, seen);
+        slept = true;
         seen = wf_load(&signal->bits, WF_ACQUIRE);
     }
     wf_fetch_and(&signal->bits, ~bits, WF_ACQUIRE);
+    return slept;
 }
 
 /* Parked workers of the node, 64 of them: bit i is worker first + 64 * word + i. */

@@ -7,7 +7,7 @@
  * parent, when it syncs, runs what nobody has begun. So a placed child is lost to nobody, however busy its node is.
  *
  * The parent that syncs is patient: it leaves a child to its node while a worker there searches or sleeps (the offer has woken
- * one, and who finds work wakes the next), for as long as it would spin anyway. Before it sleeps it claims every child that is left,
+ * one, and who finds work wakes the next), for a few spin budgets. Before it sleeps it claims every child that is left,
  * so nobody ever sleeps for a task that has not begun.
  *
  * Homes: a frame knows the node that its task was placed on; who was placed nowhere has the home of its parent. The chain of parents

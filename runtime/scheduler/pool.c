@@ -17,6 +17,9 @@
 /* Pools whose workers are pinned to their cores by default; another one would put its workers on the same cores. */
 static wf_atomic_u32 core_pinned_pools;
 
+/* What pools of this process have measured of their wakes, for the next one. Relaxed: a start value. */
+static wf_atomic_u64 last_wake_ns;
+
 /* Forks on the way from the first process to this one. Changes only in a child that has one thread. */
 static uint32_t forks;
 
@@ -94,6 +97,8 @@ static weft_status allocate_pool(weft_pool **made, const struct wf_settings *set
     pool->cpus = calloc(pool->worker_count, sizeof *pool->cpus);
     pool->placed = wf_plan_places_memory(plan);
     wf_store(&pool->spin_ns, settings->spin_ns, WF_RELAXED);
+    wf_store(&pool->wake_ns, wf_load(&last_wake_ns, WF_RELAXED), WF_RELAXED);
+    pool->spin_measured = !settings->spin_asked_by;
     if (!pool->cpus || !pool->workers || !pool->nodes || !pool->threads || !pool->stacks || !pool->starts) {
         release_pool(pool);
         return wf_fail(WEFT_ENOMEM, "no memory for the tables of a pool");
@@ -238,6 +243,7 @@ weft_status weft_pool_destroy(weft_pool *pool) {
     weft_pool_close(pool);
     wf_watch_remove(pool);
     wf_pool_end_workers(pool);
+    wf_store(&last_wake_ns, wf_load(&pool->wake_ns, WF_RELAXED), WF_RELAXED);
     abandon_pool(pool);
     return WEFT_OK;
 }

@@ -45,6 +45,8 @@ struct weft_pool {
     struct wf_replan *replan;          /* I; its content L: the lock of watch.h, as settings once the pool runs */
     struct wf_settings settings;       /* L */
     wf_atomic_u64 spin_ns;             /* A: of the settings; relaxed */
+    wf_atomic_u64 wake_ns;             /* A: from a waker's TOKEN to the running worker, smoothed; 0: not known yet; relaxed */
+    bool spin_measured;                /* I: nobody asked for a budget, so it follows wake_ns */
     wf_atomic_u32 active;              /* A: workers that do not rest; relaxed */
     unsigned worker_count, node_count; /* I */
     bool placed;                       /* I: where its memory lies makes a difference here, see setup.c */
@@ -95,6 +97,15 @@ void wf_pool_end_workers(weft_pool *pool);
 /* Offer visible work that lies near a node: to a searcher of the nearest node that has one, or to the nearest sleeper, who is woken
  * (park.h). False: all workers are busy. */
 bool wf_pool_offer(weft_pool *pool, unsigned node);
+
+/* How long a thread looks for work, or waits, before it sleeps: what a sleep costs both sides, as measured, at most the pool's
+ * setting; at least some rounds of a search, whose last one disturbs busy workers (deque.h: force). */
+#define WF_SPIN_LEAST_NS 10000u
+uint64_t wf_pool_spin_ns(const weft_pool *pool);
+
+/* A sleeping worker ran so long after its waker's TOKEN. */
+#define WF_WAKE_MOST_NS 50000u
+void wf_pool_learn_wake(weft_pool *pool, uint64_t took_ns);
 
 /* Whether some worker searches or sleeps. Sequentially consistent. */
 bool wf_pool_idle(const weft_pool *pool);

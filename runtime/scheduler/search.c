@@ -12,6 +12,7 @@
 #define WORTH_NS 1000u /* a stolen task that took longer was worth it */
 #define PATIENCE_LEAST_NS 2000u
 #define PATIENCE_MOST_NS 64000u
+#define VAIN_TO_CLEAR 4u    /* rounds in vain before a bit of the summary is cleared: tasks that come one by one keep theirs */
 #define LOCAL_MOST 8u       /* workers of the own group that a round looks at although they show nothing */
 #define SCOUT_FIRST_NS 1000 /* after the first round to other nodes that found nothing */
 #define SCOUT_MOST_NS 1000000
@@ -105,7 +106,7 @@ static bool visit(struct wf_worker *worker, unsigned victim, struct wf_found *fo
             wf_summary_show(&node->summary, i);
         return true;
     }
-    if (wf_summary_shows(&node->summary, i)) {
+    if (worker->vain >= VAIN_TO_CLEAR && wf_summary_shows(&node->summary, i)) {
         wf_summary_clear(&node->summary, i);
         if (has_work(other))
             wf_summary_show(&node->summary, i);
@@ -263,6 +264,12 @@ static bool scout(struct wf_worker *worker, struct wf_found *found) {
     wf_store(&scout->next_ns, pause ? wf_now_ns() + pause : 0, WF_RELAXED);
     wf_store(&scout->out, 0, WF_RELAXED); /* it guards how many there are, and no data */
     return success;
+}
+
+bool wf_search_hint(const struct wf_worker *worker) {
+    const weft_pool *pool = worker->pool;
+    const struct wf_node *node = pool->nodes[worker->node];
+    return wf_summary_peek(&node->summary, 0) || wf_inbox_has_work(&node->inbox) || wf_load(&pool->broadcasts.live, WF_RELAXED);
 }
 
 void wf_search_encourage(struct wf_worker *worker) {

@@ -53,6 +53,9 @@ void wf_offer_own(struct wf_worker *worker);
 /* The duty of a node's last searcher (park.h): offer what there is, near where it is. */
 void wf_search_pass_on(struct wf_worker *worker);
 
+/* Whether a round may be worth its while at once, by lines that are quiet while there is nothing. */
+bool wf_search_hint(const struct wf_worker *worker);
+
 /* There is work somewhere: the node's scout goes at once. */
 void wf_search_encourage(struct wf_worker *worker);
 

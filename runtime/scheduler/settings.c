@@ -91,7 +91,7 @@ static uint64_t default_spin_us(const weft_plan *plan, const char **reason) {
         *reason = "more threads than CPUs: spinning would keep a working thread off its CPU";
         return 0;
     }
-    *reason = "default: a little more than it takes to wake a thread";
+    *reason = "default: what it costs to wake a thread, as measured, and not more than this";
     return SPIN_US_DEFAULT;
 }
 

@@ -14,9 +14,15 @@
 
 _Thread_local struct wf_worker *wf_self __attribute__((tls_model("initial-exec")));
 
+/* The pause between two rounds of a search: in units of so many cpu hints, one more for every so many rounds. */
+#define PAUSE_LENGTH 8u
+#define PAUSES_MOST 4u
+#define VAIN_PER_PAUSE 8u
+
 /* The own bit in `parked` is set, or claimed by somebody. The caller counts as a searcher afterwards. */
 static void sleep_parked(struct wf_worker *worker) {
-    wf_signal_take(&worker->token, WF_SIGNAL_TOKEN);
+    if (wf_signal_take(&worker->token, WF_SIGNAL_TOKEN))
+        wf_pool_learn_wake(worker->pool, wf_now_ns() - wf_load(&worker->token_ns, WF_RELAXED));
     wf_count(&worker->counters.wakes, 1);
     worker->thorough = false;
     wf_search_encourage(worker);
@@ -71,6 +77,16 @@ static bool find_leftover(struct wf_worker *worker, struct wf_found *found) {
     return false;
 }
 
+/* Between two rounds: the longer, the more of them have failed, so that busy workers keep their lines. Work of the own node, and loops,
+ * show in lines that are quiet meanwhile. */
+static void pause_search(struct wf_worker *worker) {
+    unsigned times = worker->vain / VAIN_PER_PAUSE + 1;
+    worker->vain++;
+    for (unsigned i = 0; i < times && i < PAUSES_MOST && !(i && wf_search_hint(worker)); i++)
+        for (unsigned k = 0; k < PAUSE_LENGTH && !wf_broadcast_is_here(worker); k++)
+            wf_cpu_relax();
+}
+
 /* Look for work until there is some; false: the worker is to rest, or the pool stops. The caller counts as a searcher before. */
 static bool search_on(struct wf_worker *worker, struct wf_found *found) {
     weft_pool *pool = worker->pool;
@@ -83,17 +99,18 @@ static bool search_on(struct wf_worker *worker, struct wf_found *found) {
         }
         uint64_t now = wf_now_ns();
         if (!deadline)
-            deadline = now + wf_load(&pool->spin_ns, WF_RELAXED);
+            deadline = now + wf_pool_spin_ns(pool);
         if (now >= deadline || wf_load(&worker->give_way, WF_RELAXED)) {
             wf_store(&worker->give_way, 0, WF_RELAXED);
             sleep_idle(worker);
             deadline = 0;
+            worker->vain = 0;
             continue;
         }
-        for (unsigned i = 0; i < 8 && !wf_broadcast_is_here(worker); i++)
-            wf_cpu_relax();
+        pause_search(worker);
     }
     worker->thorough = false;
+    worker->vain = 0;
     /* the last searcher: offers made meanwhile relied on it, and are visible now if nobody has taken them */
     if (wf_search_end(parking))
         wf_search_pass_on(worker);

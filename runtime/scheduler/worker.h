@@ -56,6 +56,7 @@ struct wf_worker {
     unsigned serving_owner;          /* O */
     uint8_t *classes;                /* I: per worker, class of a steal from it: 0 cache, 1 node, 2 + rank of the distance */
     unsigned last_victim;            /* O: where the last steal succeeded */
+    unsigned vain;                   /* O: rounds of this search that found nothing */
     bool thorough;                   /* O: its next round looks at everything: there is work that rounds did not find */
     uint64_t random;                 /* O */
     uint64_t dispatches;             /* O */
@@ -71,6 +72,7 @@ struct wf_worker {
     WF_LINE_ALIGNED struct wf_signal signal; /* HINT: for whoever is the worker (seat.h) and waits inside a task, or rests */
     wf_atomic_u32 give_way;                  /* A: a caller on this worker's CPU wants its seat; relaxed */
     WF_LINE_ALIGNED struct wf_signal token;  /* TOKEN: for its thread, which sleeps idle */
+    wf_atomic_u64 token_ns;                  /* A: when it was set; relaxed */
     WF_LINE_ALIGNED wf_atomic_u64 made; /* A: tasks that this worker's tasks have submitted; written by the worker, see pool.h */
     wf_atomic_u64 ended;                /* A: submitted tasks that it has run to their end and told */
     WF_LINE_ALIGNED struct wf_counters counters;
