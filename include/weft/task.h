@@ -38,9 +38,10 @@ typedef struct weft_submit_options {
  *
  * @return WEFT_OK: it has run; WEFT_EINVAL: NULL pool or fn; WEFT_ENOMEM; WEFT_ECLOSED: the pool is closed and it never runs; WEFT_EFORK.
  *
- * Threads: any, concurrently. Inside a task of the pool it is a call in a task of its own: what it spawns has ended when it returns. A
- * worker of another pool sleeps meanwhile, so this pool's task must not wait for that one. Blocks: yes. Orders: the caller's earlier
- * writes are visible to the task, the task's writes to the caller afterwards.
+ * Threads: any, concurrently. Inside a task of the pool it is a call in a task of its own: what it spawns has ended when it returns.
+ * Another thread stands in for a worker near it that sleeps, and runs the task itself, unless the pool has stack_bytes set; else a
+ * worker runs it. A worker of another pool serves nobody there meanwhile, so this pool's task must not wait for that one. Blocks: yes.
+ * Orders: the caller's earlier writes are visible to the task, the task's writes to the caller afterwards.
  */
 WEFT_API weft_status weft_run(weft_pool *pool, weft_task_fn fn, void *arg);
 

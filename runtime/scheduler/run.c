@@ -1,6 +1,7 @@
 /* Running one task and waiting for it, from any thread. */
 #include "base/status.h"
 #include "scheduler/join.h"
+#include "scheduler/seat.h"
 
 #define RUN_DONE 1u
 #define RUN_WAITING 2u
@@ -22,7 +23,17 @@ static void run_there(void *arg) {
         wf_signal_set(&run->signal, WF_SIGNAL_HINT);
 }
 
-static weft_status run_outside(weft_pool *pool, weft_task_fn fn, void *arg) {
+/* As a worker that sleeps, on the caller's stack; false: the pool has stacks of a size of its own, or no worker sleeps nearby. */
+static bool run_seated(weft_pool *pool, weft_task_fn fn, void *arg) {
+    struct wf_seat seat;
+    if (pool->own_stacks || !wf_seat_take(pool, &seat))
+        return false;
+    wf_run_call(seat.worker, fn, arg, &seat.frame, NULL);
+    wf_seat_leave(&seat);
+    return true;
+}
+
+static weft_status submit_and_wait(weft_pool *pool, weft_task_fn fn, void *arg) {
     struct run run = {.fn = fn, .arg = arg};
     weft_status status = weft_submit(pool, run_there, &run, NULL);
     if (status)
@@ -31,6 +42,16 @@ static weft_status run_outside(weft_pool *pool, weft_task_fn fn, void *arg) {
     if (!(wf_fetch_or(&run.state, RUN_WAITING, WF_ACQ_REL) & RUN_DONE))
         wf_signal_take(&run.signal, WF_SIGNAL_HINT);
     return WEFT_OK;
+}
+
+static weft_status run_outside(weft_pool *pool, weft_task_fn fn, void *arg) {
+    unsigned node = wf_pool_near(pool);
+    weft_status status = wf_pool_admit(pool, node);
+    if (status)
+        return status;
+    bool done = run_seated(pool, fn, arg);
+    wf_pool_release(pool, node);
+    return done ? WEFT_OK : submit_and_wait(pool, fn, arg);
 }
 
 weft_status weft_run(weft_pool *pool, weft_task_fn fn, void *arg) {
