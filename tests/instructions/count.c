@@ -1,54 +1,32 @@
 /*
- * Work whose instructions count.py has counted: count CASE prints how many operations the function measured_CASE() does. One worker,
- * and nothing that another thread decides, so that every run takes the same instructions.
+ * Work whose instructions count.py has counted: count CASE prints how many operations the function measured_CASE() does. Spawns are those of
+ * bench/fib. One worker, and next to nothing that another thread decides, so that every run takes the same instructions.
  */
-#include <weft.h>
-
 #include <semaphore.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "fib/workload.h"
+#include "harness/peers/peer.h"
+#include "harness/peers/weft.h"
 
 #define FIB 20
 #define FIB_SPAWNS 10945 /* of fib(FIB) */
 #define LOOPS 1000
 #define SUBMITS 1000
 
-static weft_pool *pool;
-static sem_t sem;
+const int fib_times = 1;
+static sem_t begun, may_end;
 
 static __attribute__((noreturn)) void fail(const char *what) {
     fprintf(stderr, "%s: %s\n", what, weft_error_detail());
     _Exit(1);
 }
 
-static void check(weft_status status, const char *what) {
+static inline void check(weft_status status, const char *what) {
     if (status)
         fail(what);
-}
-
-WEFT_TASK(long, fib, (int, n)) {
-    if (n < 2)
-        return n;
-    WEFT_SPAWN(fib, n - 1);
-    long right = WEFT_CALL(fib, n - 2);
-    return WEFT_SYNC(fib) + right;
-}
-
-struct call {
-    int n;
-    long result;
-};
-
-static void fib_plain(void *arg) {
-    struct call *call = arg;
-    call->result = call->n;
-    if (call->n < 2)
-        return;
-    struct call left = {.n = call->n - 1}, right = {.n = call->n - 2};
-    weft_spawn(fib_plain, &left);
-    fib_plain(&right);
-    weft_sync();
-    call->result = left.result + right.result;
 }
 
 static void nothing(void *arg) {
@@ -60,9 +38,10 @@ static void no_items(void *arg, weft_range range) {
     (void)range;
 }
 
-static void wait_for_sem(void *arg) {
+static void hold_worker(void *arg) {
     (void)arg;
-    sem_wait(&sem);
+    sem_post(&begun);
+    sem_wait(&may_end);
 }
 
 #define MEASURED __attribute__((noinline))
@@ -73,28 +52,24 @@ MEASURED void measured_loop(void *arg);
 MEASURED void measured_submit(void *arg);
 
 MEASURED void measured_typed(void *arg) {
-    long result = 0;
-    check(WEFT_RUN(pool, &result, fib, FIB), "typed");
-    *(long *)arg = result;
+    *(uint64_t *)arg = fork_join_ways[0].run(FIB);
 }
 
 MEASURED void measured_plain(void *arg) {
-    struct call call = {.n = FIB};
-    fib_plain(&call);
-    *(long *)arg = call.result;
+    *(uint64_t *)arg = fork_join_ways[1].run(FIB);
 }
 
 MEASURED void measured_loop(void *arg) {
     (void)arg;
     for (int i = 0; i < LOOPS; i++)
-        check(weft_for(pool, 2, no_items, NULL, NULL), "loop");
+        check(weft_for(peer_pool, 2, no_items, NULL, NULL), "loop");
 }
 
 /* The worker waits meanwhile, so none of these wakes it. */
 MEASURED void measured_submit(void *arg) {
     (void)arg;
     for (int i = 0; i < SUBMITS; i++)
-        check(weft_submit(pool, nothing, NULL, NULL), "submit");
+        check(weft_submit(peer_pool, nothing, NULL, NULL), "submit");
 }
 
 static const struct {
@@ -102,7 +77,7 @@ static const struct {
     void (*measured)(void *arg);
     int operations;
     int inside; /* on the worker */
-    long result;
+    uint64_t result;
 } cases[] = {
     {"typed", measured_typed, FIB_SPAWNS, 1, 6765}, {"plain", measured_plain, FIB_SPAWNS, 1, 6765},
     {"loop_inside", measured_loop, LOOPS, 1, 0},    {"loop_outside", measured_loop, LOOPS, 0, 0},
@@ -113,22 +88,25 @@ int main(int argc, char **argv) {
     unsigned at = 0, last = sizeof cases / sizeof *cases - 1;
     while (argc == 2 && at < last && strcmp(argv[1], cases[at].name))
         at++;
-    long result = 0;
-    sem_init(&sem, 0, 0);
-    check(weft_pool_create(&pool, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .workers = 1, .fixed = true}), "create");
+    uint64_t result = 0;
+    sem_init(&begun, 0, 0);
+    sem_init(&may_end, 0, 0);
+    if (!peer_start(1))
+        fail("start");
     if (cases[at].inside) {
-        check(weft_run(pool, cases[at].measured, &result), "run");
+        check(weft_run(peer_pool, cases[at].measured, &result), "run");
     } else {
         int holds = cases[at].measured == measured_submit;
-        if (holds)
-            check(weft_submit(pool, wait_for_sem, NULL, NULL), "submit");
+        if (holds) {
+            check(weft_submit(peer_pool, hold_worker, NULL, NULL), "submit");
+            sem_wait(&begun);
+        }
         cases[at].measured(&result);
         if (holds)
-            sem_post(&sem);
+            sem_post(&may_end);
     }
-    check(weft_pool_destroy(pool), "destroy");
-    if (result != cases[at].result)
-        fail("wrong result");
+    if (!peer_stop() || result != cases[at].result)
+        fail(cases[at].name);
     printf("%d\n", cases[at].operations);
     return 0;
 }
