@@ -1,12 +1,22 @@
 /* Waking: who is woken for work, nearest first. Runs on any thread. */
+#include <sched.h>
+
 #include "base/clock.h"
 #include "scheduler/pool.h"
+#include "scheduler/seat.h"
+
+/* A thread outside goes on for a while, and spins when it waits: the worker that has the same CPU comes last. */
+static unsigned claim_after_caller(const weft_pool *pool, const struct wf_parking *parking) {
+    int cpu = sched_getcpu();
+    unsigned next = cpu < 0 ? 0 : wf_seat_on(pool, (unsigned)cpu) + 1;
+    return next - parking->first < parking->count ? next : parking->first;
+}
 
 /* The worker from which on sleepers of a node are looked for: those that share a cache with the caller come first. */
 static unsigned claim_from(const weft_pool *pool, const struct wf_node *node) {
     const struct wf_worker *self = wf_self_in(pool);
     if (!self || self->node != node->index)
-        return node->parking.first;
+        return claim_after_caller(pool, &node->parking);
     const weft_victim_group *group = self->planned->groups;
     bool shares = self->planned->group_count && group->kind == WEFT_VICTIM_CACHE && group->workers[0] < self->id;
     return shares ? group->workers[0] : self->id;
@@ -25,7 +35,7 @@ static bool offer_on(weft_pool *pool, unsigned index) {
     unsigned worker;
     if (wf_load(&node->parking.searching, WF_SEQ_CST))
         return true;
-    if (!wf_park_claim_any(&node->parking, claim_from(pool, node), &worker))
+    if (!wf_park_idle(&node->parking) || !wf_park_claim_any(&node->parking, claim_from(pool, node), &worker))
         return false;
     hand_token(pool, &node->parking, worker);
     return true;

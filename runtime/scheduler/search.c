@@ -131,9 +131,12 @@ static unsigned take_inbox(struct wf_worker *worker, unsigned node, struct wf_fo
 /*
  * Who runs submitted tasks goes on with the next, without a searcher's role. If it is quicker than the submitter, each task costs both
  * the way of several lines to the other core and back; so while tasks of the same group keep coming, it pauses before it looks, longer
- * and longer until a look pays. Somebody who submits a task and waits for it never meets this: there is no other task then.
+ * and longer until a look pays. Somebody who submits a task and waits for it never meets this: there is no other task then, the
+ * worker is a searcher before it tells of its end, and the next task wakes nobody.
  */
 static bool go_on(struct wf_worker *worker, struct wf_found *found) {
+    if (!worker->inbox_pause && !wf_inbox_has_work(&worker->pool->nodes[worker->node]->inbox))
+        return false;
     bool more = wf_tasks_tell_now(worker);
     for (unsigned i = 0; more && i < worker->inbox_pause; i++)
         wf_cpu_relax();

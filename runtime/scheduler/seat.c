@@ -12,8 +12,8 @@ static bool is_on(const weft_pool *pool, unsigned worker, unsigned cpu) {
     return wf_load(&pool->cpus[worker], WF_RELAXED) == cpu;
 }
 
-/* The worker that has this CPU; worker_count: none has. Where CPUs are numbered as workers are, the first guess is right. */
-static unsigned worker_of(const weft_pool *pool, unsigned cpu) {
+/* Where CPUs are numbered as workers are, the first guess is right. */
+unsigned wf_seat_on(const weft_pool *pool, unsigned cpu) {
     unsigned worker = cpu % pool->worker_count;
     if (is_on(pool, worker, cpu))
         return worker;
@@ -41,7 +41,7 @@ static bool claim_like(weft_pool *pool, unsigned *claimed) {
 
 static bool claim(weft_pool *pool, unsigned *claimed) {
     int cpu = sched_getcpu();
-    unsigned worker = cpu < 0 ? pool->worker_count : worker_of(pool, (unsigned)cpu);
+    unsigned worker = cpu < 0 ? pool->worker_count : wf_seat_on(pool, (unsigned)cpu);
     if (worker < pool->worker_count) {
         *claimed = worker;
         struct wf_parking *parking = wf_parking_of(pool->workers[worker]);

@@ -45,6 +45,9 @@ struct wf_seat {
 /* Become a worker of the pool, which has admitted the caller. False: no seat is free. The caller is no worker of this pool. */
 bool wf_seat_take(weft_pool *pool, struct wf_seat *seat);
 
+/* The worker that has a CPU of this machine; worker_count: none has. */
+unsigned wf_seat_on(const weft_pool *pool, unsigned cpu);
+
 /* Give the worker back. What was spawned on it has ended then. */
 void wf_seat_leave(struct wf_seat *seat);
 

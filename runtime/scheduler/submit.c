@@ -131,7 +131,8 @@ static void keep(struct wf_worker *worker, unsigned node, const struct wf_task *
 }
 
 static bool holds_unlisted(const struct wf_ready_queue *queue) {
-    uint32_t first = wf_load(&queue->first, WF_SEQ_CST), last = wf_load(&queue->last, WF_SEQ_CST);
+    uint32_t first = wf_load(&queue->first, WF_RELAXED); /* an old one shows what is gone */
+    uint32_t last = wf_load(&queue->last, WF_SEQ_CST);   /* pairs with wf_tasks_share() */
     for (; (int32_t)(last - first) > 0; first++) {
         struct wf_task task = wf_ready_queue_look(queue, first);
         if (task.fn && task.group)

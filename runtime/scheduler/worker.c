@@ -120,8 +120,8 @@ static bool search_on(struct wf_worker *worker, struct wf_found *found) {
 static bool find_any(struct wf_worker *worker, struct wf_found *found) {
     if (wf_search_lingering(worker, found) || wf_search_own(worker, found))
         return true;
-    wf_tasks_idle(worker);
     wf_search_begin(wf_parking_of(worker));
+    wf_tasks_idle(worker);
     return search_on(worker, found);
 }
 

@@ -45,7 +45,7 @@ KEPT = [
     (r"scheduler/seat.c:wf_seat_leave:load\(&pool->resting.*", "who rests and sleeps as an idle worker passes on what it is woken for"),
     (r"scheduler/worker.c:rests:load.*", "order by the seq_cst looks that follow: the model runs those in one order, C11 would let them "
      "come before this load"),
-    (r"scheduler/ready_queue.h:wf_ready_queue_(room:load\(&queue->first\)|take:(cas|load)\(&queue->first\)).*", "they keep a take "
+    (r"scheduler/ready_queue.h:wf_ready_queue_(room:load\(&queue->first\)|(take|steal):(cas|load)\(&queue->first\)).*", "they keep a take "
      "from reading what is put later (load buffering), which the memory model does not show; entries are ordered by `last`"),
     (r"scheduler/(search.c:wf_run_stolen:fetch_or\(&slot->state\)|join.c:slot_help:load\(&slot->state\)) .*", "the steal "
      "compares with the newest word, and a stranger's task in it was published after DONE, which is looked at in between"),
