@@ -128,6 +128,27 @@ static void forcing_thief(void) {
     }
 }
 
+/* As short as can be, for a thief that is overtaken by the owner and by another thief. */
+static void two_tasks(void) {
+    push();
+    join();
+    push();
+    join();
+}
+
+static void force_and_steal(void) {
+    wf_deque_force(&deque);
+    steal();
+}
+
+static void force_only(void) {
+    wf_deque_force(&deque);
+}
+
+static void check_two(void) {
+    EXPLORE_CHECK(cells[0] == 1 && cells[1] == 1 && finished == 2);
+}
+
 static void check(void) {
     EXPLORE_CHECK(pushed == 5 && finished == pushed && head == slots);
     for (unsigned i = 0; i < pushed; i++)
@@ -201,6 +222,12 @@ static const struct explore_case cases[] = {
      .check = check,
      .schedules = 30},
     {.name = "deque/force_ask", .set_up = set_up, .threads = {owner, thief, forcing_thief}, .check = check, .schedules = 30},
+    {.name = "deque/force_again",
+     .set_up = set_up,
+     .threads = {two_tasks, force_and_steal, force_only},
+     .check = check_two,
+     .schedules = 60,
+     .bound = 3},
     {.name = "deque/leaf", .set_up = set_up_leaf, .threads = {leaf, forcing_helper}, .check = check_leaf},
     {.name = "deque/sleep", .set_up = set_up_sleep, .threads = {publisher, sleeper}},
 };

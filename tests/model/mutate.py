@@ -47,7 +47,7 @@ KEPT = [
      "come before this load"),
     (r"scheduler/ready_queue.h:wf_ready_queue_(room:load\(&queue->first\)|(take|steal):(cas|load)\(&queue->first\)).*", "they keep a take "
      "from reading what is put later (load buffering), which the memory model does not show; entries are ordered by `last`"),
-    (r"scheduler/(search.c:wf_run_stolen:fetch_or\(&slot->state\)|join.c:slot_help:load\(&slot->state\)) .*", "the steal "
+    (r"scheduler/(search.c:wf_run_stolen:fetch_or\(wf_slot_state\(slot\)\)|join.c:thief_of:load\(wf_slot_state\(slot\)\)) .*", "the steal "
      "compares with the newest word, and a stranger's task in it was published after DONE, which is looked at in between"),
 ]  # fmt: skip
 
