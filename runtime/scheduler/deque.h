@@ -110,7 +110,7 @@ static inline weft_slot *wf_deque_settle(struct wf_deque *deque) {
         head++;
     while (head > deque->slots && !wf_load(wf_slot_live(head - 1), WF_RELAXED))
         head--;
-    if (deque->face.head != head) /* thieves look at this line */
+    if (deque->face.head != head) /* thieves read this line */
         deque->face.head = head;
     return head;
 }
@@ -120,10 +120,9 @@ static inline uint32_t wf_deque_head(struct wf_deque *deque) {
     return (uint32_t)(wf_deque_settle(deque) - deque->slots);
 }
 
-/* O: leave the slow path; returns the split. `head` slots live, and asked: a request is to stand. */
-static inline uint32_t wf_deque_open(struct wf_deque *deque, uint32_t head, bool asked) {
+/* O: leave the slow path; returns the split. `head` slots live. */
+static inline uint32_t wf_deque_open(struct wf_deque *deque, uint32_t head) {
     uint64_t word = wf_load(&deque->word, WF_RELAXED);
-    wf_store(wf_deque_limit(deque), asked ? NULL : deque->slots + deque->capacity, WF_RELAXED);
     for (;;) {
         if (word & WF_DEQUE_FORCE) { /* the thief is too late: its end fails */
             uint64_t without = wf_deque_word_with(word, wf_deque_word_tail(word), wf_deque_word_split(word));
@@ -149,12 +148,24 @@ static inline void wf_deque_init(struct wf_deque *deque, weft_slot *slots, uint3
     wf_store(&deque->word, 0, WF_RELAXED);
     wf_store(&deque->asked_ns, 0, WF_RELAXED);
     wf_store(&deque->patience_ns, 0, WF_RELAXED);
-    wf_deque_open(deque, 0, false);
+    wf_store(wf_deque_limit(deque), slots + capacity, WF_RELAXED);
+    wf_deque_open(deque, 0);
 }
 
 /* O: whether somebody asked. */
 static inline bool wf_deque_asked(const struct wf_deque *deque) {
     return !weft_atomic_load(&deque->face.limit);
+}
+
+/* O: a request is answered by what is published next. A thief that asks from here on is heard by the next spawn; one that asked before
+ * and sleeps is found by who looks for sleepers after the publish. */
+static inline void wf_deque_answer(struct wf_deque *deque) {
+    wf_store(wf_deque_limit(deque), deque->slots + deque->capacity, WF_RELAXED);
+}
+
+/* O: nothing could be published: the request stands. */
+static inline void wf_deque_answer_later(struct wf_deque *deque) {
+    wf_store(wf_deque_limit(deque), NULL, WF_RELAXED);
 }
 
 /* O: make the oldest private tasks public, at most `most`; returns how many. Sequentially consistent: what follows sees every sleeper
@@ -192,11 +203,10 @@ static inline bool wf_deque_reclaim(struct wf_deque *deque) {
 static inline weft_slot *wf_deque_pop(struct wf_deque *deque, uint32_t head) {
     weft_slot *slot = &deque->slots[head - 1];
     uint32_t live = wf_load(wf_slot_live(slot), WF_RELAXED);
-    bool asked = wf_deque_asked(deque);
     do {
         wf_store(wf_slot_live(slot), 0, WF_RELAXED);
         wf_signal_fence(); /* as in weft_slot_pop() */
-        if (wf_deque_open(deque, head - 1, asked) < head) {
+        if (wf_deque_open(deque, head - 1) < head) {
             deque->face.head = slot;
             return slot;
         }
@@ -216,7 +226,7 @@ static inline void wf_deque_drop(struct wf_deque *deque, uint32_t head) {
     while (!wf_cas(&deque->word, &word, wf_deque_word_with(word, top, top), WF_RELAXED, WF_RELAXED))
         ;
     deque->face.head = slot;
-    wf_deque_open(deque, top, wf_deque_asked(deque));
+    wf_deque_open(deque, top);
 }
 
 /* O: a stolen or submitted task begins or has ended. */
@@ -248,15 +258,18 @@ static inline weft_slot *wf_deque_steal(struct wf_deque *deque, uint64_t word) {
 
 #define WF_DEQUE_ANYWAY UINT64_MAX /* as the time: ask whoever asked before */
 
-/* A: ask the owner to publish, unless somebody did so just before. */
-static inline void wf_deque_ask(struct wf_deque *deque, uint64_t now_ns) {
-    if (!weft_atomic_load(&deque->face.limit))
-        return;
-    if (now_ns - wf_load(&deque->asked_ns, WF_RELAXED) < wf_load(&deque->patience_ns, WF_RELAXED))
-        return;
-    wf_store(&deque->asked_ns, now_ns, WF_RELAXED);
+/* A: ask the owner to publish, unless somebody did so just before; true: asked now. */
+static inline bool wf_deque_ask(struct wf_deque *deque, uint64_t now_ns) {
+    bool anyway = now_ns == WF_DEQUE_ANYWAY;
+    if (!anyway && now_ns - wf_load(&deque->asked_ns, WF_RELAXED) < wf_load(&deque->patience_ns, WF_RELAXED))
+        return false;
+    if (!weft_atomic_load(&deque->face.limit)) /* the owner's line comes last */
+        return false;
+    if (!anyway)
+        wf_store(&deque->asked_ns, now_ns, WF_RELAXED);
     wf_store(wf_deque_limit(deque), NULL, WF_RELAXED);
     wf_store(wf_deque_guard(deque), WF_DEQUE_ALL, WF_RELAXED);
+    return true;
 }
 
 /* A: whether there are tasks that only the owner can reach, as far as can be seen. */

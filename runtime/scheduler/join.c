@@ -44,7 +44,7 @@ static bool publish_all(struct wf_worker *worker) {
     while ((count = publish(worker, head, WF_DEQUE_PUBLISH_MOST)))
         published += count;
     if (published)
-        wf_deque_open(&worker->deque, head, false);
+        wf_deque_open(&worker->deque, head);
     return published;
 }
 
@@ -56,10 +56,13 @@ void wf_answer_request(struct wf_worker *worker, uint32_t head) {
     struct wf_deque *deque = &worker->deque;
     uint32_t hidden = head - wf_deque_word_split(wf_load(&deque->word, WF_RELAXED));
     uint32_t most = wf_load(&wf_parking_of(worker)->searching, WF_RELAXED) > 1 ? hidden : hidden - hidden / 2;
+    wf_deque_answer(deque);
     uint32_t published = publish(worker, head, most < WF_DEQUE_PUBLISH_MOST ? most : WF_DEQUE_PUBLISH_MOST);
-    wf_deque_open(deque, head, !published);
+    wf_deque_open(deque, head);
     if (published)
         offer_public(worker);
+    else
+        wf_deque_answer_later(deque);
 }
 
 void wf_frame_leave(struct wf_worker *worker, struct wf_frame *frame) {
@@ -136,11 +139,23 @@ void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
 }
 
 /* Waiting for the newest slot, which is stolen. */
-static bool slot_ready(void *what) {
-    return wf_load(wf_slot_state(what), WF_ACQUIRE) & WF_SLOT_DONE; /* pairs with wf_run_stolen() */
+struct slot_wait {
+    weft_slot *slot;
+    uint64_t begin_ns;
+};
+
+/* A thief that ends sooner is not worth an answer. */
+#define SLOT_PATIENCE_NS 2000u
+
+static bool slot_done(weft_slot *slot) {
+    return wf_load(wf_slot_state(slot), WF_ACQUIRE) & WF_SLOT_DONE; /* pairs with wf_run_stolen() */
 }
 
-/* The deque of the worker that has the slot; NULL: it has not said so yet. */
+static bool slot_ready(void *what) {
+    return slot_done(((struct slot_wait *)what)->slot);
+}
+
+/* The worker that has the slot; NULL: it has not said so yet. */
 static struct wf_worker *thief_of(const struct wf_worker *worker, weft_slot *slot) {
     uint32_t thief = wf_load(wf_slot_state(slot), WF_ACQUIRE) >> WF_SLOT_THIEF_SHIFT;
     return thief ? worker->pool->workers[thief - 1] : NULL;
@@ -148,15 +163,18 @@ static struct wf_worker *thief_of(const struct wf_worker *worker, weft_slot *slo
 
 /* Leapfrog: the word is read first and the slot's state after it, see deque.h. */
 static bool slot_help(struct wf_worker *worker, void *what) {
-    struct wf_worker *other = thief_of(worker, what);
+    struct slot_wait *wait = what;
+    struct wf_worker *other = thief_of(worker, wait->slot);
     if (!other)
         return false;
     uint64_t word = wf_deque_look(&other->deque);
     if (!wf_deque_word_has_work(word)) {
-        wf_deque_ask(&other->deque, wf_now_ns());
+        uint64_t now = wf_now_ns();
+        if (now - wait->begin_ns >= SLOT_PATIENCE_NS)
+            wf_deque_ask(&other->deque, now);
         return false;
     }
-    if (slot_ready(what))
+    if (slot_done(wait->slot))
         return false;
     weft_slot *stolen = wf_deque_steal(&other->deque, word);
     if (!stolen)
@@ -168,19 +186,22 @@ static bool slot_help(struct wf_worker *worker, void *what) {
 
 /* Before sleep: what the thief hides is to be seen by the next slot_help(). */
 static bool slot_announce(struct wf_worker *worker, void *what) {
-    struct wf_worker *other = thief_of(worker, what);
+    weft_slot *slot = ((struct slot_wait *)what)->slot;
+    struct wf_worker *other = thief_of(worker, slot);
     if (other) {
         wf_deque_ask(&other->deque, WF_DEQUE_ANYWAY);
         wf_deque_force(&other->deque);
     }
     /* seq_cst: the thief looks at WAITING after it published (owner_sleeps); acquire: it may be done */
-    return wf_fetch_or(wf_slot_state(what), WF_SLOT_WAITING, WF_SEQ_CST) & WF_SLOT_DONE;
+    return wf_fetch_or(wf_slot_state(slot), WF_SLOT_WAITING, WF_SEQ_CST) & WF_SLOT_DONE;
 }
 
 static void join_newest(struct wf_worker *worker, uint32_t head) {
     weft_slot *slot = &worker->deque.slots[head - 1];
-    if (!slot_ready(slot))
-        wf_wait_for(worker, &(struct wf_wait){slot_ready, slot_help, slot_announce, NULL, slot, 1});
+    if (!slot_done(slot)) {
+        struct slot_wait wait = {slot, wf_now_ns()};
+        wf_wait_for(worker, &(struct wf_wait){slot_ready, slot_help, slot_announce, NULL, &wait, 1});
+    }
     wf_deque_drop(&worker->deque, head);
 }
 
@@ -189,7 +210,7 @@ static void drop_overflow(struct wf_deque *deque, uint32_t head) {
     weft_slot *slot = &deque->slots[head - 1];
     wf_store(wf_slot_live(slot), 0, WF_RELAXED);
     deque->face.head = slot;
-    wf_deque_open(deque, head - 1, wf_deque_asked(deque));
+    wf_deque_open(deque, head - 1);
 }
 
 /* The newest of `head` slots leaves the deque. True: it is the caller's to run. False: it has run. */

@@ -7,11 +7,12 @@
 #include "scheduler/submit.h"
 
 #define INBOX_EVERY 61u
-#define BATCH 32u      /* tasks that are taken at once */
-#define PAUSE_MOST 31u /* of a worker that is quicker than who submits */
-#define WORTH_NS 1000u /* a stolen task that took longer was worth it */
+#define BATCH 32u         /* tasks that are taken at once */
+#define PAUSE_MOST 31u    /* of a worker that is quicker than who submits */
+#define WORTH_NS 2000u    /* a stolen task that took longer was worth it */
+#define ANSWER_LOOKS 100u /* for what a victim publishes that was asked */
 #define PATIENCE_LEAST_NS 2000u
-#define PATIENCE_MOST_NS 64000u
+#define PATIENCE_MOST_NS 16000u
 #define VAIN_TO_CLEAR 4u    /* rounds in vain before a bit of the summary is cleared: tasks that come one by one keep theirs */
 #define LOCAL_MOST 8u       /* workers of the own group that a round looks at although they show nothing */
 #define SCOUT_FIRST_NS 1000 /* after the first round to other nodes that found nothing */
@@ -74,9 +75,19 @@ static bool steal_ready(struct wf_worker *worker, unsigned victim, struct wf_fou
     return begin_batch(worker, count, found);
 }
 
+/* The word of a victim's deque; one that had nothing public is asked, and an owner that spawns answers at once. */
+static uint64_t look_and_ask(struct wf_deque *deque) {
+    uint64_t word = wf_deque_look(deque);
+    if (wf_deque_word_has_work(word) || !wf_deque_ask(deque, wf_now_ns()))
+        return word;
+    for (unsigned i = 0; i < ANSWER_LOOKS && !wf_deque_word_has_work(word); i++)
+        word = wf_deque_look(deque);
+    return word;
+}
+
 static bool steal_from(struct wf_worker *worker, unsigned victim, struct wf_found *found) {
     struct wf_worker *other = worker->pool->workers[victim];
-    uint64_t word = wf_deque_look(&other->deque);
+    uint64_t word = look_and_ask(&other->deque);
     if (wf_deque_word_has_work(word)) {
         found->slot = wf_deque_steal(&other->deque, word);
         if (found->slot) {
@@ -85,8 +96,6 @@ static bool steal_from(struct wf_worker *worker, unsigned victim, struct wf_foun
             wf_count_steal(worker, victim);
             return true;
         }
-    } else {
-        wf_deque_ask(&other->deque, wf_now_ns());
     }
     return steal_ready(worker, victim, found);
 }

@@ -42,8 +42,10 @@ static uint32_t live(void) {
 }
 
 static void publish(uint32_t most) {
-    uint32_t count = wf_deque_publish(&deque, live(), most);
-    wf_deque_open(&deque, live(), !count && wf_deque_asked(&deque));
+    wf_deque_answer(&deque);
+    if (!wf_deque_publish(&deque, live(), most))
+        wf_deque_answer_later(&deque);
+    wf_deque_open(&deque, live());
 }
 
 /* Behind the fast paths; head is in a variable of this thread, as in a program's register. */

@@ -131,7 +131,7 @@ TEXT = [
     ("open without the second look at the word", "scheduler/deque.h", "if (!((now ^ word) & ~WF_DEQUE_INDEX_MASK))", "if (now || !now)", "deque"),
     ("open leaves force in the word", "scheduler/deque.h", "        if (word & WF_DEQUE_FORCE) { /* the thief", "        if (0) { /* the thief", "deque"),
     ("a word without force has the same epoch", "scheduler/deque.h", "        epoch += WF_DEQUE_EPOCH;", "        ;", "deque"),
-    ("a public slot is popped", "scheduler/deque.h", "if (wf_deque_open(deque, head - 1, asked) < head) {", "if (wf_deque_open(deque, head - 1, asked) <= head) {", "deque"),
+    ("a public slot is popped", "scheduler/deque.h", "if (wf_deque_open(deque, head - 1) < head) {", "if (wf_deque_open(deque, head - 1) <= head) {", "deque"),
     ("a dropped slot stays stolen", "scheduler/deque.h", "    wf_store(wf_slot_state(slot), 0, WF_RELAXED);\n", "", "deque"),
     ("a summary is cleared without a second look", "scheduler/summary.h", "        wf_fetch_or(&summary->bits[i / 64], bit, WF_SEQ_CST);\n", "        ;\n", "summary"),
     ("a take that does not compare", "scheduler/ready_queue.h", "if (wf_cas(&queue->first, &first, first + 1, WF_ACQ_REL, WF_ACQUIRE))",

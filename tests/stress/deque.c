@@ -55,11 +55,18 @@ static void *thief(void *unused) {
 }
 
 /* What the runtime does behind the fast paths, without a pool. */
+static void answer(uint32_t head, uint32_t most) {
+    wf_deque_answer(&deque);
+    if (!wf_deque_publish(&deque, head, most))
+        wf_deque_answer_later(&deque);
+    wf_deque_open(&deque, head);
+}
+
 void weft_slot_spawned(weft_deque *face, weft_slot *slot) {
     uint32_t head = (uint32_t)(slot + 1 - deque.slots);
     (void)face;
     if (wf_deque_asked(&deque))
-        wf_deque_open(&deque, head, !wf_deque_publish(&deque, head, (head + 1) / 2));
+        answer(head, (head + 1) / 2);
 }
 
 int weft_slot_sync(weft_deque *face, weft_slot *slot) {
@@ -67,7 +74,7 @@ int weft_slot_sync(weft_deque *face, weft_slot *slot) {
     wf_store(wf_slot_live(slot), WF_SLOT_TYPED, WF_RELEASE);
     if (wf_deque_pop(&deque, head)) {
         if (wf_deque_asked(&deque))
-            wf_deque_open(&deque, head - 1, !wf_deque_publish(&deque, head - 1, 1));
+            answer(head - 1, 1);
         return 1;
     }
     while (!(wf_load(wf_slot_state(slot), WF_ACQUIRE) & WF_SLOT_DONE))
