@@ -80,6 +80,10 @@ typedef struct weft_for_options {
  * see its number as weft_current_worker(). Else, and for FIRST_TOUCH, that thread sleeps until the end. Blocks: yes. Orders: the caller's earlier writes are visible to the body, the
  * body's writes to the caller afterwards.
  *
+ * With schedule STEAL and automatic grain, the caller begins alone when the last loop with this body took less than about a microsecond,
+ * or when one iteration is a small share of the loop: such a loop ends before another core could help. Sleeping workers are woken
+ * for loops that last some microseconds in a row of others, or longer than a wake takes.
+ *
  * A body may call loops of another pool; its worker does not serve its own pool meanwhile, so that pool must not call back into
  * this one.
  *
