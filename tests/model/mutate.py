@@ -59,7 +59,7 @@ TEXT = [
      "    wf_search_end(parking);\n    return true;", "park"),
     ("an offer passes over the other nodes", "scheduler/park.c",
      "        if (offer_on(pool, home->others[i].node))\n            return true;\n", "        (void)home;\n", "park"),
-    ("a woken worker is not counted", "scheduler/park.c", "    wf_search_begin(parking);\n    wf_signal_set", "    wf_signal_set", "park"),
+    ("a woken worker is not counted", "scheduler/park.c", "    wf_search_begin(parking);\n", "    (void)parking;\n", "park"),
     ("stay awake without the own bit", "scheduler/worker.c", "stay && wf_park_claim(parking, worker->id)", "stay", "park"),
     ("the last piece of work does not wake the end", "scheduler/pool.c", "(&home->outstanding, 1, WF_ACQ_REL) == (WF_CLOSED | 1)",
      "(&home->outstanding, 1, WF_ACQ_REL) == 0x7fffffff", "park"),
