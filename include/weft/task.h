@@ -59,6 +59,19 @@ WEFT_API weft_status weft_run(weft_pool *pool, weft_task_fn fn, void *arg);
 WEFT_API weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_submit_options *options);
 
 /**
+ * Submit many detached tasks at once, for less than it costs to submit each. Serial equivalent:
+ * for (size_t i = 0; i < count; i++) weft_submit(pool, fn, args[i], options); but all are accepted, or none.
+ *
+ * @param args     count arguments, one for each task; read before the call returns. NULL is allowed if count is 0.
+ * @param options  NULL: the submitter's node, no group.
+ * @return WEFT_OK; WEFT_EINVAL: as weft_submit(), or NULL args; WEFT_ENOMEM, WEFT_ECLOSED: none of them runs; WEFT_EFORK.
+ *
+ * Threads, blocking, memory and order: as weft_submit().
+ */
+WEFT_API weft_status weft_submit_batch(weft_pool *pool, weft_task_fn fn, void *const *args, size_t count,
+                                       const weft_submit_options *options);
+
+/**
  * Spawn a child of the running task. It may run at once, later here, or on a thief. Serial equivalent: fn(arg) at the
  * latest by the next weft_sync() of this task. A task that returns syncs implicitly.
  *

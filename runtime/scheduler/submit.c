@@ -207,11 +207,13 @@ void wf_tasks_drain(weft_pool *pool) {
     wf_waiters_remove(&waiter);
 }
 
-static weft_status check_submit(weft_pool *pool, weft_task_fn fn, const weft_submit_options *options) {
+/* Reads the caller's options into *options. */
+static weft_status check_submit(weft_pool *pool, weft_task_fn fn, const weft_submit_options *given,
+                                weft_submit_options *options) {
     if (!pool || !fn)
-        return wf_fail(WEFT_EINVAL, "weft_submit() needs a pool and a function, got NULL");
-    weft_status status = wf_pool_check(pool);
-    if (status)
+        return wf_fail(WEFT_EINVAL, "submitting needs a pool and a function, got NULL");
+    weft_status status = given ? wf_options_copy(options, sizeof *options, given, "weft_submit_options") : WEFT_OK;
+    if (status || (status = wf_pool_check(pool)))
         return status;
     if (!options->placed && options->node)
         return wf_fail(WEFT_EINVAL, "weft_submit_options.node is %u but placed is not set: set both, or none", options->node);
@@ -263,9 +265,23 @@ weft_status wf_submit(weft_pool *pool, unsigned node, const struct wf_task *task
 
 weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_submit_options *options) {
     weft_submit_options known = {WEFT_SUBMIT_OPTIONS_INIT};
-    weft_status status = options ? wf_options_copy(&known, sizeof known, options, "weft_submit_options") : WEFT_OK;
-    if (status || (status = check_submit(pool, fn, &known)))
+    weft_status status = check_submit(pool, fn, options, &known);
+    if (status)
         return status;
     unsigned node = known.placed ? known.node : wf_pool_near(pool);
     return wf_submit(pool, node, &(struct wf_task){fn, arg, known.group, known.placed ? node + 1 : 0});
+}
+
+/* A worker's tasks as well go through a lane, which takes all or none. */
+weft_status weft_submit_batch(weft_pool *pool, weft_task_fn fn, void *const *args, size_t count,
+                              const weft_submit_options *options) {
+    weft_submit_options known = {WEFT_SUBMIT_OPTIONS_INIT};
+    weft_status status = check_submit(pool, fn, options, &known);
+    if (status || !count)
+        return status;
+    if (!args)
+        return wf_fail(WEFT_EINVAL, "weft_submit_batch() needs %zu arguments, got NULL", count);
+    unsigned node = known.placed ? known.node : wf_pool_near(pool);
+    const struct wf_task task = {fn, NULL, known.group, known.placed ? node + 1 : 0};
+    return submit_outside(pool, node, &task, args, count);
 }
