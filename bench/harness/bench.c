@@ -11,6 +11,7 @@
 
 #define MAX_SAMPLES 2000
 #define MIN_SAMPLES 3
+#define PATIENCE 10 /* times as long as asked for, and even MIN_SAMPLES are too many */
 #define MAX_TALLIES 64
 #define BATCH_NS 50000.0
 #define WARM_UP 0.2 /* of the measurement */
@@ -145,8 +146,7 @@ static void print(const struct bench_row *row, struct measurement *of) {
 
 /* False: a run failed. */
 static bool measure(const struct bench_row *row, struct measurement *of) {
-    double ns, limit = bench_milliseconds * 1e6;
-    unsigned enough = bench_milliseconds > 0 ? MIN_SAMPLES : 1;
+    double ns, limit = bench_milliseconds * 1e6, elapsed;
     if (!warm_up(row, &ns))
         return false;
     of->batch = batch_of(row, ns);
@@ -155,8 +155,9 @@ static bool measure(const struct bench_row *row, struct measurement *of) {
     do {
         if (!run_batch(row, of->batch, &of->samples[of->count++]))
             return false;
-    } while (of->count < MAX_SAMPLES && (of->count < enough || (double)(bench_now_ns() - start) < limit));
-    of->cpus = (bench_cpu_ms() * 1e6 - cpu) / (double)(bench_now_ns() - start);
+        elapsed = (double)(bench_now_ns() - start);
+    } while (of->count < MAX_SAMPLES && elapsed < (of->count < MIN_SAMPLES ? PATIENCE : 1) * limit);
+    of->cpus = (bench_cpu_ms() * 1e6 - cpu) / elapsed;
     return !row->check_all || row->check_all(row->what);
 }
 

@@ -54,8 +54,8 @@ class Workload:
     unit: str  # of the figures
     peers: tuple
     workers: tuple = (2,)
-    rounds: int = 7
-    milliseconds: int = 50  # per row and round
+    rounds: int = 5
+    milliseconds: int = 30  # per row and round
     base: str = "serial"  # what "/ base" is measured by
     tail: bool = False  # print the 99th percentile as well
     shares: bool = False  # print the share of the items that others than the busiest thread ran
