@@ -58,6 +58,8 @@ typedef struct weft_pool_options {
  *         system refuses threads, or what a plan needs; WEFT_ESTRICT. Refused masks and memory policies are no failure
  *         unless strict: weft_pool_effective() tells.
  *
+ * The affinity mask is read now; the CPU quota may be one that was read within the last second (weft_plan_create() reads it now).
+ *
  * Threads: any, concurrently; pools are independent. Blocks: until the worker threads exist. Allocates. Does not change the
  * caller's affinity, signal mask or memory policy.
  */
@@ -100,7 +102,9 @@ WEFT_API unsigned weft_pool_active(const weft_pool *pool);
  * to rest first ends its task and what its own queue holds; afterwards it runs only its own parts of static loops.
  *
  * Pools do this by themselves within a second when control groups (cpuset, CPU quota), the affinity mask of all threads
- * (`taskset -a`) or the CPUs online change, unless they are `fixed`; one thread per process, "weft:watch", looks every 0.8 seconds. The
+ * (`taskset -a`) or the CPUs online change, unless they are `fixed`; one thread per process, "weft:watch", looks every 0.8 seconds. It
+ * sleeps while no pool has work: a change then is followed when work comes, or when weft_pool_active(), weft_pool_worker() or
+ * weft_pool_effective() is asked. It ends within a second of the last pool. The
  * main thread's own mask is not followed: a program or an OpenMP runtime that binds its main thread means that thread. Call this
  * after changing it for the whole program; it counts as it does in weft_pool_create().
  *

@@ -71,6 +71,8 @@ static bool quota_changed(struct wf_allowance *allowance) {
     allowance->groups = groups;
     if (allowance->lost)
         allowance->quota.cpus = before; /* not read is not changed */
+    else
+        wf_quota_note(&allowance->quota);
     return allowance->quota.cpus < before || allowance->quota.cpus > before;
 }
 

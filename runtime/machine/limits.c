@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/status.h"
 
@@ -306,6 +308,50 @@ static weft_status read_all(const char *root, struct wf_quota *quota, struct wf_
 
 weft_status wf_quota_read(const char *root, struct wf_quota *quota) {
     return read_all(root, quota, NULL);
+}
+
+/* A little less than a second, as the watch's interval. */
+#define RECENT_NS 800000000u
+
+/* What was read last. Taken by trylock only: whoever comes second, or in a child whose parent held it at the fork, reads anew. */
+static struct {
+    pthread_mutex_t lock;
+    pid_t process;
+    uint64_t when_ns;
+    struct wf_quota quota;
+} last = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void copy_quota(struct wf_quota *to, const struct wf_quota *from) {
+    to->cpus = from->cpus;
+    strcpy(to->source, from->source);
+}
+
+void wf_quota_note(const struct wf_quota *quota) {
+    if (pthread_mutex_trylock(&last.lock))
+        return;
+    copy_quota(&last.quota, quota);
+    last.process = getpid();
+    last.when_ns = wf_now_ns();
+    pthread_mutex_unlock(&last.lock);
+}
+
+static bool is_recent(struct wf_quota *quota) {
+    if (pthread_mutex_trylock(&last.lock))
+        return false;
+    bool recent = last.process == getpid() && wf_now_ns() - last.when_ns < RECENT_NS;
+    if (recent)
+        copy_quota(quota, &last.quota);
+    pthread_mutex_unlock(&last.lock);
+    return recent;
+}
+
+weft_status wf_quota_recent(struct wf_quota *quota) {
+    if (is_recent(quota))
+        return WEFT_OK;
+    weft_status status = wf_quota_read("", quota);
+    if (!status)
+        wf_quota_note(quota);
+    return status;
 }
 
 weft_status wf_quota_find(struct wf_quota_places *places, struct wf_quota *quota) {

@@ -1,6 +1,6 @@
 /*
  * What bounds the process besides the topology: its affinity mask and the CPU quota of its control groups.
- * Threading: any thread; each call reads the system afresh.
+ * Threading: any thread; each call reads the system afresh, but for wf_quota_recent().
  */
 #ifndef WF_MACHINE_LIMITS_H
 #define WF_MACHINE_LIMITS_H
@@ -26,6 +26,13 @@ struct wf_quota {
  * no memory or descriptors to read what may be there.
  */
 weft_status wf_quota_read(const char *root, struct wf_quota *quota);
+
+/*
+ * The quota of this process as of the last second: read now, or by somebody a moment ago. wf_quota_note() tells what was read.
+ * WEFT_ENOMEM, WEFT_EPERM as above.
+ */
+weft_status wf_quota_recent(struct wf_quota *quota);
+void wf_quota_note(const struct wf_quota *quota);
 
 /* A file held open. It is known again: a program may have closed its descriptor, as it were its own, and opened another there. */
 struct wf_held_file {

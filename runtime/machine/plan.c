@@ -69,7 +69,7 @@ static weft_status read_environment(weft_plan_options *options, const char **wor
     return status;
 }
 
-static weft_status read_options(weft_plan_options *options, const weft_plan_options *given, const char **workers_who) {
+weft_status wf_plan_read_options(weft_plan_options *options, const weft_plan_options *given, const char **workers_who) {
     weft_status status = wf_options_copy(options, sizeof *options, given, "weft_plan_options");
     if (status)
         return status;
@@ -120,27 +120,30 @@ static weft_status find_homes(struct weft_plan *plan, const weft_plan_options *o
     return status;
 }
 
-static weft_status read_quota(struct weft_plan *plan) {
-    struct wf_quota quota = {0};
+static weft_status read_quota(struct weft_plan *plan, const struct wf_quota *known) {
+    struct wf_quota read;
     plan->limits.quota_source = "";
-    weft_status status = WEFT_OK;
-    if (plan->topology->this_system || plan->topology->fsroot)
-        status = wf_quota_read(plan->topology->fsroot ? plan->topology->fsroot : "", &quota);
-    if (status)
-        return status;
-    plan->limits.quota_cpus = quota.cpus;
-    if (quota.cpus > 0)
-        plan->limits.quota_source = wf_plan_format(plan, "%s", quota.source);
+    if (!plan->topology->this_system && !plan->topology->fsroot)
+        return WEFT_OK;
+    if (!known || plan->topology->fsroot) {
+        weft_status status = wf_quota_read(plan->topology->fsroot ? plan->topology->fsroot : "", &read);
+        if (status)
+            return status;
+        known = &read;
+    }
+    plan->limits.quota_cpus = known->cpus;
+    if (known->cpus > 0)
+        plan->limits.quota_source = wf_plan_format(plan, "%s", known->source);
     return plan->limits.quota_source ? WEFT_OK : WEFT_ENOMEM;
 }
 
-static weft_status read_limits(struct weft_plan *plan) {
+static weft_status read_limits(struct weft_plan *plan, const struct wf_quota *quota) {
     weft_plan_limits *limits = &plan->limits;
     hwloc_topology_t hwloc = plan->topology->hwloc;
     hwloc_bitmap_t present = hwloc_bitmap_dup(hwloc_topology_get_topology_cpuset(hwloc));
     if (!present)
         return wf_fail(WEFT_ENOMEM, "no memory for a plan");
-    weft_status status = read_quota(plan);
+    weft_status status = read_quota(plan, quota);
     limits->this_system = plan->topology->this_system;
     limits->allowed_pus = (unsigned)hwloc_bitmap_weight(plan->homes.allowed);
     limits->allowed_cores = plan->homes.allowed_cores;
@@ -261,7 +264,7 @@ static weft_status build(struct weft_plan *plan, const struct wf_plan_bounds *bo
     if (!status)
         status = find_homes(plan, options, bounds);
     if (!status)
-        status = read_limits(plan);
+        status = read_limits(plan, bounds->quota);
     if (status)
         return status;
     plan->scratch = wf_topology_bitmap(plan->topology);
@@ -311,7 +314,7 @@ weft_status wf_plan_create_bounded(weft_plan **plan, const weft_plan_options *op
     const char *workers_who = "worker count";
     if (bounds->again)
         return create(plan, options, workers_who, bounds);
-    weft_status status = read_options(&known, options, &workers_who);
+    weft_status status = wf_plan_read_options(&known, options, &workers_who);
     return status ? status : create(plan, &known, workers_who, bounds);
 }
 

@@ -44,6 +44,9 @@ struct weft_plan {
     bool fewer_than_machine; /* fewer workers were asked for than there are cores for them */
 };
 
+/* Checked options, those that are zero from the environment; *workers_who is what gave the worker count. */
+weft_status wf_plan_read_options(weft_plan_options *options, const weft_plan_options *given, const char **workers_who);
+
 /* Zeroed memory that lives as long as the plan; NULL with the detail text set if there is none. */
 void *wf_plan_allocate(struct weft_plan *plan, size_t count, size_t bytes);
 

@@ -8,8 +8,11 @@
 #include "machine/cpu_mask.h"
 #include "weft/plan.h"
 
+struct wf_quota;
+
 struct wf_plan_bounds {
     const struct wf_cpu_mask *within; /* instead of the process's affinity mask; NULL: that */
+    const struct wf_quota *quota;     /* of this process, read already; NULL: it is read */
     bool whole;                       /* every PU that is present, whatever the process may use and the quota grants */
     bool again;    /* the options are a plan's own: the environment has been asked, and `workers` may be missed */
     unsigned most; /* workers; 0: no limit */
@@ -17,6 +20,12 @@ struct wf_plan_bounds {
 
 /* As weft_plan_create(). */
 weft_status wf_plan_create_bounded(weft_plan **plan, const weft_plan_options *options, const struct wf_plan_bounds *bounds);
+
+/*
+ * The plan for a new pool, as weft_plan_create(), but that the CPU quota may be one that was read within the last second. Where
+ * the last such plan is what would come of it, it is that one: plans do not change.
+ */
+weft_status wf_plan_create_shared(weft_plan **plan, const weft_plan_options *options);
 
 /* Look at this machine again for the plans that are made from now on. On failure they are made as before, and the detail text says
  * why. */

@@ -418,6 +418,13 @@ weft_status wf_topology_refresh(void) {
     return WEFT_OK;
 }
 
+bool wf_topology_is_live(const struct wf_topology *topology) {
+    pthread_mutex_lock(&lock);
+    bool is = topology == live;
+    pthread_mutex_unlock(&lock);
+    return is;
+}
+
 static void lock_for_fork(void) {
     pthread_mutex_lock(&lock);
 }

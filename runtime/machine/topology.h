@@ -33,6 +33,9 @@ void wf_topology_release(struct wf_topology *topology);
 /* Look at the live machine again, for the plans that are made from now on: CPUs and what is allowed may have changed. */
 weft_status wf_topology_refresh(void);
 
+/* Whether it is the one that live plans are made from now. */
+bool wf_topology_is_live(const struct wf_topology *topology);
+
 /* An empty bitmap with room for every PU of the topology, so that operations on its PU sets never allocate. NULL: no memory. */
 hwloc_bitmap_t wf_topology_bitmap(const struct wf_topology *topology);
 

@@ -133,6 +133,7 @@ size_t weft_pool_effective(const weft_pool *pool, weft_effective *out, size_t ma
     weft_effective lines[LINES];
     if (!pool)
         return 0;
+    wf_watch_stir();
     wf_watch_lock();
     describe(pool, lines);
     wf_watch_unlock();
@@ -149,6 +150,7 @@ weft_status weft_pool_worker(const weft_pool *pool, unsigned worker, weft_worker
     weft_status status = wf_pool_check(pool);
     if (status)
         return status;
+    wf_watch_stir();
     wf_watch_lock();
     const struct wf_place *place = &pool->replan->places[worker];
     *out = (weft_worker){.active = place->role >= 0,

@@ -276,6 +276,7 @@ unsigned weft_pool_workers(const weft_pool *pool) {
 }
 
 unsigned weft_pool_active(const weft_pool *pool) {
+    wf_watch_stir();
     return pool ? wf_load(&pool->active, WF_RELAXED) : 0;
 }
 

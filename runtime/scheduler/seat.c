@@ -7,6 +7,7 @@
 #include "scheduler/join.h"
 #include "scheduler/search.h"
 #include "scheduler/submit.h"
+#include "scheduler/watch.h"
 
 static bool is_on(const weft_pool *pool, unsigned worker, unsigned cpu) {
     return wf_load(&pool->cpus[worker], WF_RELAXED) == cpu;
@@ -56,6 +57,7 @@ bool wf_seat_take(weft_pool *pool, struct wf_seat *seat) {
     unsigned id;
     if (!claim(pool, &id))
         return false;
+    wf_watch_stir();
     seat->worker = pool->workers[id];
     seat->outer = wf_self;
     wf_self = seat->worker;

@@ -9,6 +9,7 @@
 #include "base/env.h"
 #include "base/status.h"
 #include "machine/binding.h"
+#include "machine/plan_bounds.h"
 #include "scheduler/deque.h"
 #include "scheduler/pool.h"
 
@@ -119,7 +120,7 @@ static weft_status resolve_plan(const weft_pool_options *options, weft_plan **pl
     weft_plan_options plan_options = {WEFT_PLAN_OPTIONS_INIT,      .topology = options->topology,
                                       .workers = options->workers, .reserved_cores = options->reserved_cores,
                                       .nodes = options->nodes,     .smt = options->smt};
-    return weft_plan_create(plan, &plan_options);
+    return wf_plan_create_shared(plan, &plan_options);
 }
 
 weft_status wf_settings_resolve(const weft_pool_options *options, struct wf_settings *settings, weft_plan **plan) {

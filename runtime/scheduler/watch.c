@@ -21,14 +21,17 @@
 struct watch {
     pthread_t thread;
     pthread_cond_t ending;
-    bool end;                       /* L, as all below: the lock */
+    bool end;                       /* L, as all below: the lock; end at once */
     bool stale;                     /* the machine changed and could not be looked at again */
     struct wf_allowance *allowance; /* NULL: no look has succeeded yet */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct watch *current; /* L */
+static struct watch *gone;    /* L: it ended by itself, and is to be joined */
 static weft_pool *pools;      /* L: those that follow */
+
+wf_atomic_u32 wf_watch_asleep;
 
 void wf_watch_lock(void) {
     pthread_mutex_lock(&lock);
@@ -42,8 +45,11 @@ void wf_watch_unlock(void) {
 static void forget_all(void) {
     if (current && current->allowance)
         wf_allowance_close(current->allowance);
-    current = NULL;
+    free(current);
+    free(gone);
+    current = gone = NULL;
     pools = NULL;
+    wf_store(&wf_watch_asleep, 0, WF_RELAXED);
     pthread_mutex_unlock(&lock);
 }
 
@@ -142,23 +148,111 @@ static void look(struct watch *watch) {
         follow(pool, watch->allowance, changed);
 }
 
+/* Whether a worker sleeps outside of all tasks. Sequentially consistent. */
+static bool sleeps(const weft_pool *pool, unsigned id) {
+    uint64_t bit = UINT64_C(1) << id % 64;
+    if (wf_park_is_set(wf_parking_of(pool->workers[id]), id))
+        return true;
+    return wf_load(&pool->resting[id / 64], WF_RELAXED) & wf_load(&pool->waiting[id / 64], WF_RELAXED) & bit; /* a hint */
+}
+
+/* L */
+static bool all_idle(void) {
+    bool idle = true;
+    for (const weft_pool *pool = pools; pool; pool = pool->replan->next)
+        for (unsigned id = 0; id < pool->worker_count; id++)
+            idle = idle && sleeps(pool, id);
+    return idle;
+}
+
+void wf_watch_wake(void) {
+    if (wf_exchange(&wf_watch_asleep, 0, WF_RELAXED)) /* nothing is handed over: the watch looks at the system */
+        wf_futex_wake(&wf_watch_asleep, 1);
+}
+
+/* L: sleep until there is work, if there is none. Gives up the lock meanwhile. */
+static void sleep_while_idle(void) {
+    wf_store(&wf_watch_asleep, 1, WF_SEQ_CST);
+    if (!all_idle())
+        wf_watch_wake();
+    pthread_mutex_unlock(&lock);
+    while (wf_load(&wf_watch_asleep, WF_RELAXED))
+        wf_futex_wait(&wf_watch_asleep, 1);
+    pthread_mutex_lock(&lock);
+}
+
+/* L: wait until the time has come, or the end. */
+static void await_next(struct watch *watch, const struct timespec *next) {
+    while (!watch->end && pthread_cond_timedwait(&watch->ending, &lock, next) != ETIMEDOUT)
+        ;
+}
+
+static struct timespec interval_from_now(void) {
+    struct timespec next;
+    clock_gettime(CLOCK_MONOTONIC, &next);
+    next.tv_nsec += INTERVAL_NS;
+    next.tv_sec += next.tv_nsec / 1000000000;
+    next.tv_nsec %= 1000000000;
+    return next;
+}
+
+/* L: look until there is no pool. */
+static void look_on(struct watch *watch) {
+    struct timespec next = interval_from_now();
+    for (;;) {
+        await_next(watch, &next);
+        if (watch->end || !pools)
+            return;
+        look(watch);
+        next = interval_from_now();
+        if (all_idle())
+            sleep_while_idle();
+    }
+}
+
 static void *watch_main(void *argument) {
     struct watch *watch = argument;
-    struct timespec next;
     pthread_setname_np(pthread_self(), "weft:watch");
     pthread_mutex_lock(&lock);
-    while (!watch->end) {
-        clock_gettime(CLOCK_MONOTONIC, &next);
-        next.tv_nsec += INTERVAL_NS;
-        next.tv_sec += next.tv_nsec / 1000000000;
-        next.tv_nsec %= 1000000000;
-        if (pthread_cond_timedwait(&watch->ending, &lock, &next) == ETIMEDOUT && !watch->end)
-            look(watch);
+    look_on(watch);
+    if (current == watch) {
+        current = NULL;
+        gone = watch;
     }
-    pthread_mutex_unlock(&lock);
     if (watch->allowance)
         wf_allowance_close(watch->allowance);
+    watch->allowance = NULL;
+    pthread_mutex_unlock(&lock);
     return NULL;
+}
+
+static void release(struct watch *watch) {
+    if (!watch)
+        return;
+    pthread_join(watch->thread, NULL);
+    pthread_cond_destroy(&watch->ending);
+    free(watch);
+}
+
+/* L: a thread that has ended by itself needs the lock no more. */
+static void join_gone(void) {
+    release(gone);
+    gone = NULL;
+}
+
+/* At exit, or when the library is unloaded. */
+__attribute__((destructor)) static void end_watch(void) {
+    pthread_mutex_lock(&lock);
+    join_gone();
+    struct watch *watch = current;
+    current = NULL;
+    if (watch) {
+        watch->end = true;
+        pthread_cond_signal(&watch->ending);
+        wf_watch_wake();
+    }
+    pthread_mutex_unlock(&lock);
+    release(watch);
 }
 
 static void prepare_sleep(struct watch *watch) {
@@ -193,6 +287,7 @@ static weft_status start(void) {
     weft_status status = wf_allowance_scout_mask(&mask);
     if (status)
         return status;
+    join_gone();
     struct watch *watch = calloc(1, sizeof *watch);
     int error = watch ? start_thread(watch, &mask) : ENOMEM;
     wf_cpu_mask_release(&mask);
@@ -213,6 +308,7 @@ void wf_watch_add(weft_pool *pool) {
         pools = pool;
     }
     pthread_mutex_unlock(&lock);
+    wf_watch_stir();
 }
 
 void wf_watch_remove(weft_pool *pool) {
@@ -222,18 +318,10 @@ void wf_watch_remove(weft_pool *pool) {
             *link = pool->replan->next;
             break;
         }
-    struct watch *idle = pools ? NULL : current;
-    if (idle) {
-        current = NULL;
-        idle->end = true;
-        pthread_cond_signal(&idle->ending);
-    }
+    bool last = !pools;
     pthread_mutex_unlock(&lock);
-    if (!idle)
-        return;
-    pthread_join(idle->thread, NULL);
-    pthread_cond_destroy(&idle->ending);
-    free(idle);
+    if (last)
+        wf_watch_stir();
 }
 
 weft_status weft_pool_replan(weft_pool *pool) {

@@ -11,6 +11,7 @@
 #include "scheduler/search.h"
 #include "scheduler/start.h"
 #include "scheduler/submit.h"
+#include "scheduler/watch.h"
 
 _Thread_local struct wf_worker *wf_self __attribute__((tls_model("initial-exec")));
 
@@ -27,6 +28,7 @@ static void sleep_parked(struct wf_worker *worker) {
     worker->thorough = false;
     wf_search_encourage(worker);
     wf_broadcast_wake_more(worker);
+    wf_watch_stir();
 }
 
 /* Sleep until there may be work. The caller counts as a searcher before and after. */
@@ -40,6 +42,7 @@ static void sleep_idle(struct wf_worker *worker) {
         wf_search_begin(parking);
         wf_count(&worker->counters.parks, (uint64_t)-1);
         worker->thorough = true;
+        wf_watch_stir();
         return;
     }
     sleep_parked(worker);

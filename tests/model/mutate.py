@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "summary", "inbox", "record_pool", "park", "join", "group", "seat", "loop"]  # the cheap ones first
-WORLD = {"park", "join", "group", "seat", "loop"}
+PROGRAMS = ["deque", "ready_queue", "summary", "inbox", "record_pool", "watch", "park", "join", "group", "seat", "loop"]  # the cheap ones first
+WORLD = {"watch", "park", "join", "group", "seat", "loop"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # What survives, and why it is kept: (mutants as a regular expression, reason). "Order by ..." names the edge that does the work in C11
@@ -53,6 +53,10 @@ KEPT = [
 
 # (name, file below runtime/, text that occurs once, what replaces it, program)
 TEXT = [
+    ("the watch sleeps without the last look at work", "scheduler/watch.c", "    if (!all_idle())\n        wf_watch_wake();\n", "", "watch"),
+    ("who is woken wakes no watch", "scheduler/worker.c", "    wf_watch_stir();\n}", "}", "watch"),
+    ("who stays awake wakes no watch", "scheduler/worker.c", "        wf_watch_stir();\n        return;", "        return;", "watch"),
+    ("a caller wakes no watch", "scheduler/seat.c", "    wf_watch_stir();\n", "", "watch"),
     ("sleep without the last look for work", "scheduler/worker.c", " || wf_search_would_find(worker, true);", ";", "park"),
     ("sleep without the last look at stop", "scheduler/worker.c", "wf_load(&pool->stop, WF_SEQ_CST) || wf_search", "wf_search", "park"),
     ("the last searcher wakes nobody", "scheduler/worker.c", "    if (wf_search_end(parking))\n        wf_search_pass_on(worker);\n    return true;",
@@ -234,7 +238,8 @@ def try_text(build, commands, percent, mutant):
         targets = {f"model_{program}", "model_world" if program in WORLD else f"model_{program}"}
         objects = [path for target in targets for path in build.glob(f"CMakeFiles/{target}.dir/**/*.o")]
         case = ROOT / "tests/model" / f"{program}.c"
-        own = {"worker.c": ROOT / "tests/model/world.c", "pool.c": ROOT / "tests/model/world.c"}.get(
+        own = {"worker.c": ROOT / "tests/model/world.c", "pool.c": ROOT / "tests/model/world.c",
+               "watch.c": ROOT / "tests/model/watch.c"}.get(
             pathlib.Path(file).name, case if file.endswith(".h") else ROOT / "runtime" / file)
         replaced = compiled(build, commands, own, folder, file)
         links = [str(replaced), *(str(path) for path in objects if not is_object_of(path, own))]

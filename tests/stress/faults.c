@@ -259,7 +259,7 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 4096);
     inject_prepare();
     CHECK(!weft_pool_create(&pool, NULL));
-    unsigned threads = 2 + weft_pool_workers(pool); /* the caller and the watch */
+    unsigned threads = 1 + weft_pool_workers(pool); /* the caller */
     size_t used = 0;
     int grew = 0;
     for (int pass = 0; pass < PASSES; pass++) { /* the first fills caches of the C library and the topology */
