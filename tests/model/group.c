@@ -2,6 +2,7 @@
  * Groups: threads inside and outside the pool fill them and wait for them. The waiter destroys the group at once, so that a
  * worker that still touches it is seen; freed memory is watched.
  */
+#include "scheduler/submit.h"
 #include "world.h"
 
 static weft_group *group;
@@ -173,6 +174,35 @@ static void submit_wait_and_tell(void) {
         world_end();
 }
 
+/* The same without a search: one waits, the other has just moved the group's task when its own begins. */
+static void set_up_moved(void) {
+    set_up_hidden();
+    EXPLORE_CHECK(!weft_submit(&world_pool, wait_by_other_means, &ran[2], NULL));
+    EXPLORE_CHECK(!weft_group_spawn(group, count_task, &ran[1]));
+}
+
+static void wait_alone(void) {
+    wf_self = world_pool.workers[0];
+    wf_run_call(wf_self, wait_and_tell_task, &ran[0], NULL, NULL);
+}
+
+static void move_alone(void) {
+    struct wf_worker *worker = wf_self = world_pool.workers[1];
+    struct wf_task task;
+    unsigned count = wf_inbox_take(&world_pool.nodes[0]->inbox, 0, &worker->ready, wf_ready_queue_room(&worker->ready), &task);
+    if (!count)
+        return;
+    wf_tasks_share(worker, count - 1);
+    if (wf_task_claim(worker, &task)) {
+        wf_task_run(worker, &task);
+        wf_tasks_tell(worker);
+    }
+}
+
+static void check_moved(void) {
+    EXPLORE_CHECK(ran[0] == 1 && ran[1] == 1);
+}
+
 static const struct explore_case cases[] = {
     {.name = "group/outside", .set_up = set_up_one, .threads = {world_work, wait_outside}},
     {.name = "group/shared", .set_up = set_up_shared, .threads = {world_work, share, share}},
@@ -184,6 +214,7 @@ static const struct explore_case cases[] = {
      .threads = {world_work, world_work, submit_hidden, submit_wait_and_tell},
      .check = check_filled,
      .schedules = 60},
+    {.name = "group/moved", .set_up = set_up_moved, .threads = {wait_alone, move_alone}, .check = check_moved},
     {.name = "group/placed", .set_up = set_up_apart, .threads = {world_work, world_work, submit_placing}, .check = check_filled},
 };
 
