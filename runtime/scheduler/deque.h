@@ -21,8 +21,8 @@
  *   reclaim newest half   owner   cas(split - k)                           relaxed: the owner wrote these slots itself
  *   drop after a join     owner   cas(tail = split = top)                  relaxed: nothing is public
  *   new epoch             owner   cas(epoch + 1)                           relaxed: the thief's name on the slot releases it
- *   force, begin          thief   cas(FORCE), then guard and limit         seq_cst
- *   force, end            thief   cas(split + k, no FORCE, epoch + 1)      seq_cst: as publish
+ *   force, begin          thief   cas(FORCE), then guard and limit         relaxed: the membarrier orders
+ *   force, end            thief   cas(split + k, no FORCE, epoch + 1)      release: slots, acquired from `live`; steal
  *   open                  owner   store guard; load word                   the thief's membarrier stands between the two, see below
  *
  * Invariant: tail <= split <= head, and if the newest slot is stolen then all older ones are (thieves take the oldest). So an
@@ -210,7 +210,7 @@ static inline weft_slot *wf_deque_pop(struct wf_deque *deque, uint32_t head) {
             deque->face.head = slot;
             return slot;
         }
-        wf_store(wf_slot_live(slot), live, WF_RELEASE);
+        wf_store(wf_slot_live(slot), live, WF_RELAXED); /* nobody counts it while it is public */
     } while (wf_deque_reclaim(deque));
     return NULL;
 }
@@ -282,7 +282,8 @@ static inline bool wf_deque_hides(const struct wf_deque *deque, uint64_t word) {
  * that runs a thread of the process. */
 static inline bool wf_deque_force(struct wf_deque *deque) {
     uint64_t word = wf_load(&deque->word, WF_RELAXED), forced = word | WF_DEQUE_FORCE;
-    if (word & WF_DEQUE_FORCE || !wf_deque_hides(deque, word) || !wf_cas(&deque->word, &word, forced, WF_SEQ_CST, WF_RELAXED))
+    if (word & WF_DEQUE_FORCE || !wf_deque_hides(deque, word) ||
+        !wf_cas(&deque->word, &word, forced, WF_RELAXED, WF_RELAXED)) /* the membarrier orders */
         return false;
     uint32_t tail = wf_deque_word_tail(word), split = wf_deque_word_split(word), end = split;
     wf_store(wf_deque_limit(deque), NULL, WF_RELAXED);
@@ -291,7 +292,7 @@ static inline bool wf_deque_force(struct wf_deque *deque) {
         while (end < deque->capacity && end - split < WF_DEQUE_PUBLISH_MOST &&
                wf_load(wf_slot_live(&deque->slots[end]), WF_ACQUIRE)) /* pairs with weft_slot_push() */
             end++;
-    return wf_cas(&deque->word, &forced, wf_deque_word_with(forced, tail, end), WF_SEQ_CST, WF_RELAXED) && end > split;
+    return wf_cas(&deque->word, &forced, wf_deque_word_with(forced, tail, end), WF_RELEASE, WF_RELAXED) && end > split;
 }
 
 #endif

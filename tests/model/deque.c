@@ -138,6 +138,13 @@ static void two_tasks(void) {
     join();
 }
 
+/* An owner that leaves a slow path while a thief forces. */
+static void open_and_join(void) {
+    push();
+    wf_deque_open(&deque, live());
+    join();
+}
+
 static void force_and_steal(void) {
     wf_deque_force(&deque);
     steal();
@@ -145,6 +152,10 @@ static void force_and_steal(void) {
 
 static void force_only(void) {
     wf_deque_force(&deque);
+}
+
+static void check_one(void) {
+    EXPLORE_CHECK(cells[0] == 1 && finished == 1);
 }
 
 static void check_two(void) {
@@ -185,10 +196,6 @@ static void set_up_leaf(void) {
     ran_elsewhere = 0;
 }
 
-static void check_leaf(void) {
-    EXPLORE_CHECK(cells[0] == 1 && finished == 1);
-}
-
 /* A thief on its way to sleep, and an owner that publishes and then looks for sleepers. */
 static struct wf_parking parking;
 static struct wf_signal signal_of_thief;
@@ -224,13 +231,14 @@ static const struct explore_case cases[] = {
      .check = check,
      .schedules = 30},
     {.name = "deque/force_ask", .set_up = set_up, .threads = {owner, thief, forcing_thief}, .check = check, .schedules = 30},
+    {.name = "deque/open", .set_up = set_up, .threads = {open_and_join, force_and_steal}, .check = check_one, .bound = 5},
     {.name = "deque/force_again",
      .set_up = set_up,
      .threads = {two_tasks, force_and_steal, force_only},
      .check = check_two,
      .schedules = 60,
      .bound = 3},
-    {.name = "deque/leaf", .set_up = set_up_leaf, .threads = {leaf, forcing_helper}, .check = check_leaf},
+    {.name = "deque/leaf", .set_up = set_up_leaf, .threads = {leaf, forcing_helper}, .check = check_one},
     {.name = "deque/sleep", .set_up = set_up_sleep, .threads = {publisher, sleeper}},
 };
 
