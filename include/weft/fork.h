@@ -97,12 +97,24 @@ WEFT_API int weft_slot_sync(weft_deque *deque, weft_slot *slot);
 typedef void (*weft_root_fn)(weft_deque *deque, weft_slot *head, void *arg);
 WEFT_API weft_status weft_run_root(weft_pool *pool, weft_root_fn root, void *arg);
 
+/*
+ * clang would keep what is live across the slow half in registers that it saves in the prologue, before a task's base case. Behind a
+ * function that preserves most registers nothing has to be kept.
+ */
+#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__)) && !defined(WF_ATOMIC_HEADER)
+__attribute__((preserve_most, noinline, unused)) static void weft_slot_spawned_aside(weft_deque *deque, weft_slot *slot) {
+    weft_slot_spawned(deque, slot);
+}
+#else
+#define weft_slot_spawned_aside weft_slot_spawned
+#endif
+
 /* The filled slot becomes the newest task. */
 static inline __attribute__((always_inline, unused)) void weft_slot_push(weft_deque *deque, weft_slot *slot, weft_slot_fn run) {
     slot->run = run;
     weft_atomic_store_release(&slot->live, 1); /* a thief that sees it sees the arguments */
     if (__builtin_expect(slot >= (weft_slot *)weft_atomic_load(&deque->limit), 0))
-        weft_slot_spawned(deque, slot);
+        weft_slot_spawned_aside(deque, slot);
 }
 
 /* The newest task leaves. True: it is the caller's to run. False: it has run, and the result is in the slot. */
