@@ -25,6 +25,14 @@ typedef struct weft_pool weft_pool;
 /** No spinning at all before a worker sleeps; for weft_pool_options.spin_us. */
 #define WEFT_SPIN_NONE UINT32_MAX
 
+/** What a worker runs while it waits inside a task. */
+typedef enum weft_help {
+    WEFT_HELP_SUBTREE =
+        0, /**< only its own subtree: children, their children, tasks of the group it waits for; and static loop parts */
+    WEFT_HELP_ANY = 1 /**< when its subtree has nothing: any task and any loop, as long as less than half of the worker's stack is
+                                used. Do not hold a lock, which a task takes, across a wait. Callers on a borrowed seat do not */
+} weft_help;
+
 /** Options of weft_pool_create(). Zero means the default of each field. Start from WEFT_POOL_OPTIONS_INIT. */
 typedef struct weft_pool_options {
     size_t size;             /**< sizeof this struct as the caller knows it; set by WEFT_POOL_OPTIONS_INIT */
@@ -45,6 +53,7 @@ typedef struct weft_pool_options {
     size_t stack_bytes; /**< stack of each worker, on its node; 0: the system's thread default. A guard page lies below it, and
                              thread-local storage takes nothing of it */
     size_t deque_slots; /**< outstanding spawns per worker, a power of two in [64, 2^20]; 0: 2^16. Further spawns run inline */
+    weft_help help;
 } weft_pool_options;
 
 #define WEFT_POOL_OPTIONS_INIT .size = sizeof(weft_pool_options)

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "scheduler/placed.h"
 #include "scheduler/search.h"
+#include "scheduler/submit.h"
 
 /* The owner of the slot that runs here sleeps until it is done: what is public here is its subtree, so let it help. */
 static bool owner_sleeps(const struct wf_worker *worker) {
@@ -118,12 +119,22 @@ static void sleep_for(struct wf_worker *worker, const struct wf_wait *wait) {
         wait->retract(worker, wait->what);
 }
 
+/* Whatever there is, where the pool allows it and the stack has room. */
+static bool help_anybody(struct wf_worker *worker) {
+    struct wf_found found = {0};
+    if ((uintptr_t)__builtin_frame_address(0) < worker->help_floor || !wf_search(worker, &found))
+        return false;
+    wf_run_found(worker, &found);
+    wf_tasks_tell(worker);
+    return true;
+}
+
 void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
     if (publish_all(worker))
         offer_public(worker);
     uint64_t deadline = 0;
     while (!wait->ready(wait->what)) {
-        if (wait->help(worker, wait->what) || serve_static(worker)) {
+        if (wait->help(worker, wait->what) || serve_static(worker) || help_anybody(worker)) {
             deadline = 0;
             continue;
         }

@@ -70,6 +70,7 @@ struct weft_pool {
     char start_detail[256];               /* its text; written by that worker before it counts as started */
     wf_atomic_u32 memory_status;          /* A: first refusal of a memory binding */
     uint32_t process;                     /* I: forks before its creation, see wf_pool_check() */
+    bool help_any;                        /* I: workers that wait run whatever there is */
     bool own_stacks;                      /* I: of a size that the program has chosen */
     bool core_pinned;                     /* as settings: counts among the pools pinned to cores by default */
     weft_status unwatched;                /* as settings: why changes are not followed although they should be */

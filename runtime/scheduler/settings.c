@@ -27,6 +27,8 @@ static weft_status check_options(const weft_pool_options *options) {
     if ((unsigned)options->pin > WEFT_PIN_NONE)
         return wf_fail(WEFT_EINVAL, "weft_pool_options.pin is %d: use one of WEFT_PIN_DEFAULT to WEFT_PIN_NONE",
                        (int)options->pin);
+    if ((unsigned)options->help > WEFT_HELP_ANY)
+        return wf_fail(WEFT_EINVAL, "weft_pool_options.help is %d: use WEFT_HELP_SUBTREE or WEFT_HELP_ANY", (int)options->help);
     if (options->spin_us > SPIN_US_MAX && options->spin_us != WEFT_SPIN_NONE)
         return wf_fail(WEFT_EINVAL, "weft_pool_options.spin_us is %u: at most %u microseconds, or WEFT_SPIN_NONE",
                        options->spin_us, SPIN_US_MAX);
@@ -133,6 +135,7 @@ weft_status wf_settings_resolve(const weft_pool_options *options, struct wf_sett
         return status;
     *settings = (struct wf_settings){.stack_bytes = known.stack_bytes,
                                      .strict = known.strict,
+                                     .help_any = known.help == WEFT_HELP_ANY,
                                      .fixed = known.fixed,
                                      .grow = known.grow,
                                      .workers_asked = known.workers,

@@ -15,7 +15,7 @@ struct wf_settings {
     size_t stack_bytes;      /* 0: the system's default */
     uint32_t deque_slots;
     unsigned workers_asked;
-    bool strict, fixed, grow;
+    bool strict, fixed, grow, help_any;
 };
 
 /* Check the options, read the environment, and make or retain the plan. On failure *plan is left alone. */

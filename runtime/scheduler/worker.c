@@ -167,12 +167,25 @@ static void work(const struct wf_worker_start *start) {
     }
 }
 
+/* The middle of the calling thread's stack; beyond all addresses if it cannot be told. */
+static uintptr_t middle_of_stack(void) {
+    pthread_attr_t attributes;
+    void *start = NULL;
+    size_t bytes = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes))
+        return UINTPTR_MAX;
+    int error = pthread_attr_getstack(&attributes, &start, &bytes);
+    pthread_attr_destroy(&attributes);
+    return error ? UINTPTR_MAX : (uintptr_t)start + bytes / 2;
+}
+
 void *wf_worker_main(void *argument) {
     const struct wf_worker_start *start = argument;
     weft_pool *pool = start->pool;
     if (pool->placed && !wf_start_set_up(pool, start->id))
         return NULL;
     struct wf_worker *worker = pool->workers[start->id];
+    worker->help_floor = pool->help_any ? middle_of_stack() : UINTPTR_MAX;
     wf_worker_name(worker, weft_plan_nodes(pool->plan, NULL)[worker->node].os_index, pthread_self());
     wf_store(&worker->tid, (uint32_t)syscall(SYS_gettid), WF_RELEASE);
     wf_futex_wake(&worker->tid, INT_MAX);

@@ -62,6 +62,7 @@ struct wf_worker {
     uint64_t dispatches;             /* O */
     struct wf_loop_hint loop_hints[WF_LOOP_HINTS]; /* O */
     uint64_t loop_ns;                              /* O: when the last loop that began alone did so */
+    uintptr_t help_floor;                          /* O: stack addresses from here on may help anybody; see wf_wait_for() */
     bool lingers;                                  /* O: has just run a part of a job that was offered to all */
     uint64_t next_wake_ns;                         /* O: no wake for a spawn before this time */
     struct wf_record_pool records;                 /* O to allocate; any thread frees */

@@ -286,3 +286,80 @@ Test(fork, spawn_without_sync_is_caught, .signal = SIGABRT, .timeout = 60) {
 Test(fork, sync_by_another_name_is_caught, .signal = SIGABRT, .timeout = 60) {
     WEFT_RUN(make("core:1 pu:1", 0), NULL, syncs_by_another_name);
 }
+
+/* A worker that waits for a child which another one runs, and what it may run meanwhile. */
+struct stranger {
+    weft_pool *pool;
+    _Atomic(int) begun, waited, ran;
+    bool alone;
+};
+
+static void hold_until_the_stranger_ran(void *arg) {
+    struct stranger *stranger = arg;
+    struct timespec begin, now;
+    atomic_store(&stranger->begun, 1);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (!atomic_load(&stranger->ran) && now.tv_sec - begin.tv_sec < (stranger->alone ? 1 : 30));
+    atomic_store(&stranger->waited, atomic_load(&stranger->ran));
+}
+
+static void be_the_stranger(void *arg) {
+    atomic_store(&((struct stranger *)arg)->ran, 1);
+}
+
+static void wait_beside_a_stranger(void *arg) {
+    struct stranger *stranger = arg;
+    weft_spawn(hold_until_the_stranger_ran, stranger);
+    while (!atomic_load(&stranger->begun))
+        ; /* on the other worker */
+    weft_submit(stranger->pool, be_the_stranger, stranger, NULL);
+    weft_sync();
+}
+
+static bool stranger_runs_in_a_wait(weft_help help) {
+    weft_pool *pool = NULL;
+    weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .topology = "core:2 pu:1", .help = help};
+    struct stranger stranger = {.alone = help == WEFT_HELP_SUBTREE};
+    weft_group *group;
+    cr_assert_eq(weft_pool_create(&pool, &options), WEFT_OK);
+    stranger.pool = pool;
+    weft_group_create(&group, pool);
+    weft_group_spawn(group, wait_beside_a_stranger, &stranger); /* weft_run() might take the caller's stack */
+    weft_group_wait(group);
+    weft_group_destroy(group);
+    weft_pool_destroy(pool);
+    cr_assert_eq(stranger.ran, 1);
+    return stranger.waited;
+}
+
+Test(help, a_wait_runs_strangers_only_where_the_pool_allows_it, .timeout = 100) {
+    cr_assert(!stranger_runs_in_a_wait(WEFT_HELP_SUBTREE));
+    cr_assert(stranger_runs_in_a_wait(WEFT_HELP_ANY));
+    weft_pool *pool = NULL;
+    cr_assert_eq(weft_pool_create(&pool, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .help = (weft_help)7}), WEFT_EINVAL);
+    cr_assert(strstr(weft_error_detail(), "help"));
+}
+
+WEFT_VOID_TASK(tree_of_waits, (weft_pool *, pool), (int, depth), (_Atomic(int) *, counted)) {
+    if (!depth)
+        return;
+    WEFT_SPAWN(tree_of_waits, pool, depth - 1, counted);
+    weft_submit(pool, count, counted, NULL);
+    weft_for(pool, 64, count_range, counted, NULL);
+    WEFT_CALL(tree_of_waits, pool, depth - 1, counted);
+    WEFT_SYNC(tree_of_waits);
+}
+
+Test(help, anything_may_run_in_a_wait_and_nothing_is_lost, .timeout = 100) {
+    for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        weft_pool *pool = NULL;
+        weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .topology = shapes[i], .help = WEFT_HELP_ANY};
+        _Atomic(int) counted = 0;
+        cr_assert_eq(weft_pool_create(&pool, &options), WEFT_OK);
+        cr_assert_eq(WEFT_RUN_VOID(pool, tree_of_waits, pool, 9, &counted), WEFT_OK);
+        weft_pool_destroy(pool);
+        cr_assert_eq(counted, 511 * 65);
+    }
+}
