@@ -97,8 +97,6 @@ static void switch_to(int thread) {
         *locals[i] = to->locals[i];
     }
     explore_current = thread;
-    if (thread >= 0)
-        explore_threads[thread].running = 0;
     jump(from, to);
 }
 
@@ -113,8 +111,10 @@ static int pick_thread(bool may_go_on) {
             if (!thread->finished && !thread->blocked && !thread->yields && (may_go_on || (int)id != explore_current))
                 options[count++] = (int)id;
         }
-        for (unsigned i = 0; i < thread_count && !count; i++)
-            explore_threads[i].yields = false; /* all that could run have yielded: another round */
+        for (unsigned i = 0; i < thread_count && !count; i++) { /* all that could run have yielded: another round */
+            explore_threads[i].yields = false;
+            explore_threads[i].running = 0;
+        }
         may_go_on = may_go_on || !count;
     }
     if (!count)

@@ -15,7 +15,7 @@ struct thread {
     struct clock visible; /* stores that loads cannot miss: those, and what liburcu's barriers show (explore_point()) */
     const void *blocked;  /* what it waits for, NULL: it can run */
     bool finished, yields;
-    unsigned running;                 /* steps since it was switched to */
+    unsigned running;                 /* steps since all that could run had yielded */
     int priority;                     /* of the random strategy by priorities */
     const struct explore_place *last; /* for reports */
 };
