@@ -54,6 +54,8 @@ typedef struct weft_pool_options {
                              thread-local storage takes nothing of it */
     size_t deque_slots; /**< outstanding spawns per worker, a power of two in [64, 2^20]; 0: 2^16. Further spawns run inline */
     weft_help help;
+    unsigned submit_limit; /**< submitted tasks of each node that may wait or run, in [1, 2^22]; 0: no limit. What happens to one
+                                more is for the submitter to say, see weft_full */
 } weft_pool_options;
 
 #define WEFT_POOL_OPTIONS_INIT .size = sizeof(weft_pool_options)

@@ -23,12 +23,24 @@ typedef void (*weft_task_fn)(void *arg);
 
 typedef struct weft_group weft_group;
 
+/**
+ * What happens to a task for which its node has no room (weft_pool_options.submit_limit). All tasks count that weft_submit(),
+ * weft_submit_batch() and, outside tasks, weft_run() and weft_group_spawn() hand to workers, until they have ended. Tasks that these make
+ * by weft_group_spawn() and weft_spawn() do not.
+ */
+typedef enum weft_full {
+    WEFT_FULL_BLOCK,  /**< wait for room: spin for the pool's spin budget, then sleep. Not in the order of arrival, and a batch
+                           waits until all of it fits at once. A worker of the pool never waits, its tasks go beyond the limit */
+    WEFT_FULL_REFUSE, /**< WEFT_EAGAIN, for workers as well */
+} weft_full;
+
 /** Options of weft_submit(). Zero means the default of each field. Start from WEFT_SUBMIT_OPTIONS_INIT. */
 typedef struct weft_submit_options {
     size_t size;       /**< sizeof this struct as the caller knows it */
     bool placed;       /**< prefer `node`; false: the node of the submitter */
     unsigned node;     /**< in [0, weft_pool_nodes(pool)); only with placed */
     weft_group *group; /**< the task counts in this group of the same pool; NULL: none */
+    weft_full full;    /**< what to do where weft_pool_options.submit_limit leaves no room */
 } weft_submit_options;
 
 #define WEFT_SUBMIT_OPTIONS_INIT .size = sizeof(weft_submit_options)
@@ -40,7 +52,8 @@ typedef struct weft_submit_options {
  *
  * Threads: any, concurrently. Inside a task of the pool it is a call in a task of its own: what it spawns has ended when it returns.
  * Another thread stands in for a worker near it that sleeps, and runs the task itself, unless the pool has stack_bytes set; else a
- * worker runs it. A worker of another pool serves nobody there meanwhile, so this pool's task must not wait for that one. Blocks: yes.
+ * worker runs it, once there is room (weft_full). A worker of another pool serves nobody there meanwhile, so this pool's task must
+ * not wait for that one. Blocks: yes.
  * Orders: the caller's earlier writes are visible to the task, the task's writes to the caller afterwards.
  */
 WEFT_API weft_status weft_run(weft_pool *pool, weft_task_fn fn, void *arg);
@@ -50,10 +63,12 @@ WEFT_API weft_status weft_run(weft_pool *pool, weft_task_fn fn, void *arg);
  *
  * @param options  NULL: the submitter's node, no group.
  * @return WEFT_OK; WEFT_EINVAL: NULL pool or fn, node out of range or without placed, group of another pool; WEFT_ENOMEM;
- *         WEFT_ECLOSED: the pool is closed and the task never runs; WEFT_EFORK.
+ *         WEFT_ECLOSED: the pool is closed, perhaps while the caller waited for room, and the task never runs; WEFT_EAGAIN: no room, with
+ *         WEFT_FULL_REFUSE; WEFT_EFORK.
  *
- * Threads: any, concurrently, workers of this or another pool included. Blocks: no longer than for short locks. Allocates memory on
- * the node, in pieces of 4 KiB for 127 tasks.
+ * Threads: any, concurrently, workers of this or another pool included. Blocks: no longer than for short locks, unless the pool has
+ * a limit and no room (weft_full); a worker of another pool runs nothing then. Allocates memory on the node, in pieces of 4 KiB for
+ * 127 tasks.
  * Orders: the caller's earlier writes are visible to the task.
  */
 WEFT_API weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_submit_options *options);
@@ -64,7 +79,8 @@ WEFT_API weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, co
  *
  * @param args     count arguments, one for each task; read before the call returns. NULL is allowed if count is 0.
  * @param options  NULL: the submitter's node, no group.
- * @return WEFT_OK; WEFT_EINVAL: as weft_submit(), or NULL args; WEFT_ENOMEM, WEFT_ECLOSED: none of them runs; WEFT_EFORK.
+ * @return WEFT_OK; WEFT_EINVAL: as weft_submit(), or NULL args, or more tasks than the pool's submit_limit (unless a worker of
+ *         the pool submits with WEFT_FULL_BLOCK); WEFT_ENOMEM, WEFT_ECLOSED, WEFT_EAGAIN: none of them runs; WEFT_EFORK.
  *
  * Threads, blocking, memory and order: as weft_submit().
  */
@@ -126,11 +142,12 @@ WEFT_API weft_status weft_group_create(weft_group **group, weft_pool *pool);
 
 /**
  * Add one task to the group. It is no child of the running task: weft_sync() does not wait for it, weft_group_wait() does. Inside
- * a task of the group's pool it goes to the worker's own queue and is never refused; elsewhere it is submitted.
+ * a task of the group's pool it goes to the worker's own queue and is never refused; elsewhere it is submitted, and waits for room
+ * where the pool has a limit (WEFT_FULL_BLOCK).
  *
  * @return WEFT_OK; WEFT_EINVAL: NULL group or fn; WEFT_ENOMEM; WEFT_ECLOSED, WEFT_EFORK: as weft_submit(), outside tasks.
  *
- * Threads: any, concurrently; a task of the group may add more to it. Blocks: no longer than for the group's short lock.
+ * Threads: any, concurrently; a task of the group may add more to it. Blocks: no longer than for the group's short lock, or for room.
  * Orders: the caller's earlier writes are visible to the task.
  */
 WEFT_API weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *arg);

@@ -4,14 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/status.h"
 #include "scheduler/join.h"
 #include "scheduler/submit.h"
 #include "scheduler/waiters.h"
-
-/* Looks at the group for each look at the clock. */
-#define SPINS_PER_LOOK 16u
 
 weft_status weft_group_create(weft_group **out, weft_pool *pool) {
     if (!out || !pool)
@@ -74,7 +70,8 @@ weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *arg) {
         return wf_submit_inside(worker, &(struct wf_task){.fn = fn, .arg = arg, .group = group});
     weft_status status = wf_pool_check(group->pool);
     return status ? status
-                  : wf_submit(group->pool, wf_pool_near(group->pool), &(struct wf_task){.fn = fn, .arg = arg, .group = group});
+                  : wf_submit(group->pool, wf_pool_near(group->pool), &(struct wf_task){.fn = fn, .arg = arg, .group = group},
+                              WEFT_FULL_BLOCK);
 }
 
 static bool group_ready(void *what) {
@@ -156,27 +153,8 @@ void wf_group_join(struct wf_worker *worker, weft_group *group) {
                                               .spins = group->parent ? WF_PLACED_PATIENCE : 1});
 }
 
-/* Spin for the pool's budget, which is none where spinning takes the CPU from somebody. */
-static bool spin_outside(weft_group *group) {
-    uint64_t budget = wf_load(&group->pool->spin_ns, WF_RELAXED), deadline = 0;
-    if (!budget)
-        return false;
-    do {
-        for (unsigned i = 0; i < SPINS_PER_LOOK; i++) {
-            if (group_ready(group))
-                return true;
-            wf_cpu_relax();
-        }
-        uint64_t now = wf_now_ns();
-        if (!deadline)
-            deadline = now + budget;
-        else if (now >= deadline)
-            return false;
-    } while (true);
-}
-
 static void wait_outside(weft_group *group) {
-    if (spin_outside(group))
+    if (wf_spin(wf_load(&group->pool->spin_ns, WF_RELAXED), group_ready, group))
         return;
     struct wf_signal signal = {0};
     struct wf_waiter waiter = {.key = group, .signal = &signal};

@@ -76,7 +76,7 @@ static bool append(struct wf_inbox *inbox, struct wf_lane *lane, const struct wf
     struct wf_chunk *tail = lane->tail;
     uint32_t used = lane->tail_used;
     for (size_t i = 0; i < count; i++) {
-        tail->tasks[used++] = (struct wf_task){task->fn, args[i], task->group, task->home};
+        tail->tasks[used++] = (struct wf_task){task->fn, args[i], task->group, task->home, task->room};
         if (WF_LIKELY(used < WF_CHUNK_TASKS)) {
             wf_prefetch_write((uintptr_t)&tail->tasks[used] + AHEAD * sizeof *task);
             continue;

@@ -72,7 +72,7 @@ struct wf_inbox {
 void wf_inbox_init(struct wf_inbox *inbox);
 
 /*
- * Any thread: put tasks that all have the same fn and group, one per argument (`task->arg` counts for nothing), into a lane, in order; all or none. `lane`: which one
+ * Any thread: put tasks that are the same but for their arguments, one per argument (`task->arg` counts for nothing), into a lane, in order; all or none. `lane`: which one
  * to try first, any number. Without text: WEFT_ECLOSED; WEFT_ENOMEM.
  */
 weft_status wf_inbox_put(struct wf_inbox *inbox, unsigned lane, const struct wf_task *task, void *const *args, size_t count);

@@ -65,7 +65,7 @@ static weft_group *own_group(struct wf_worker *worker) {
 
 static bool spawn_there(struct wf_worker *worker, unsigned node, weft_task_fn fn, void *arg) {
     weft_group *group = own_group(worker);
-    return group && !wf_submit_inside(worker, &(struct wf_task){fn, arg, group, node + 1});
+    return group && !wf_submit_inside(worker, &(struct wf_task){fn, arg, group, node + 1, 0});
 }
 
 weft_status weft_spawn_at(unsigned node, weft_task_fn fn, void *arg) {
@@ -81,7 +81,7 @@ weft_status weft_spawn_at(unsigned node, weft_task_fn fn, void *arg) {
     bool made = node == worker->node ? spawn_here(worker, fn, arg) : spawn_there(worker, node, fn, arg);
     if (WF_UNLIKELY(!made)) {
         wf_count(&worker->counters.overflows, 1);
-        run_in(worker, &(struct wf_task){fn, arg, NULL, node + 1}, worker->frame);
+        run_in(worker, &(struct wf_task){fn, arg, NULL, node + 1, 0}, worker->frame);
     }
     return WEFT_OK;
 }

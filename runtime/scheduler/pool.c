@@ -88,6 +88,7 @@ static weft_status allocate_pool(weft_pool **made, const struct wf_settings *set
     pool->settings = *settings;
     pool->own_stacks = settings->stack_bytes;
     pool->help_any = settings->help_any;
+    pool->submit_limit = settings->submit_limit;
     pool->process = forks;
     weft_plan_workers(plan, &pool->worker_count);
     weft_plan_nodes(plan, &pool->node_count);

@@ -9,6 +9,7 @@
 #include "scheduler/broadcast.h"
 #include "scheduler/inbox.h"
 #include "scheduler/park.h"
+#include "scheduler/room.h"
 #include "scheduler/settings.h"
 #include "scheduler/stack.h"
 #include "scheduler/summary.h"
@@ -33,6 +34,7 @@ struct wf_node {
     struct wf_parking parking;
     struct wf_summary summary;
     struct wf_scout scout;
+    struct wf_room room;
     WF_LINE_ALIGNED wf_atomic_u32 outstanding; /* A: accepted work that has not ended, and WF_CLOSED; see wf_pool_admit() */
     struct wf_area area;                       /* I: this struct */
     unsigned index;                            /* I */
@@ -49,6 +51,7 @@ struct weft_pool {
     bool spin_measured;                /* I: nobody asked for a budget, so it follows wake_ns */
     wf_atomic_u32 active;              /* A: workers that do not rest; relaxed */
     unsigned worker_count, node_count; /* I */
+    unsigned submit_limit;             /* I: of the settings, see room.h; 0: none */
     bool placed;                       /* I: where its memory lies makes a difference here, see setup.c */
     struct wf_area space;              /* I after start: address space of nodes and workers, unless placed */
     size_t space_taken;                /* how much of it they have; the creator's */

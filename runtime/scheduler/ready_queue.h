@@ -34,6 +34,7 @@ struct wf_task {
     void *arg;
     weft_group *group; /* NULL: none */
     uint32_t home;     /* 1 + the node it was placed on (placed.h); 0: none */
+    uint32_t room;     /* 1 + the node in whose room it counts (room.h); 0: in none */
 };
 
 struct wf_ready_queue {
@@ -42,7 +43,7 @@ struct wf_ready_queue {
     WF_LINE_ALIGNED struct wf_ready_entry {
         wf_atomic_u64 fn;
         wf_atomic_ptr arg, group;
-        wf_atomic_u32 home;
+        wf_atomic_u32 home, room;
     } entries[WF_READY_CAPACITY]; /* A: relaxed, ordered by first and last */
 };
 
@@ -58,6 +59,7 @@ static inline void wf_ready_queue_fill(struct wf_ready_queue *queue, uint32_t ah
     wf_store(&entry->arg, task->arg, WF_RELAXED);
     wf_store(&entry->group, task->group, WF_RELAXED);
     wf_store(&entry->home, task->home, WF_RELAXED);
+    wf_store(&entry->room, task->room, WF_RELAXED);
 }
 
 /* Owner: `count` filled entries become part of the queue. */
@@ -80,7 +82,8 @@ static inline bool wf_ready_queue_has_work(const struct wf_ready_queue *queue) {
 static inline struct wf_task wf_ready_queue_look(const struct wf_ready_queue *queue, uint32_t at) {
     const struct wf_ready_entry *entry = &queue->entries[at % WF_READY_CAPACITY];
     return (struct wf_task){(weft_task_fn)(uintptr_t)wf_load(&entry->fn, WF_RELAXED), wf_load(&entry->arg, WF_RELAXED),
-                            wf_load(&entry->group, WF_RELAXED), wf_load(&entry->home, WF_RELAXED)};
+                            wf_load(&entry->group, WF_RELAXED), wf_load(&entry->home, WF_RELAXED),
+                            wf_load(&entry->room, WF_RELAXED)};
 }
 
 /* Anyone: the oldest task; false: it is empty. */

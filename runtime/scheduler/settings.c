@@ -40,6 +40,9 @@ static weft_status check_options(const weft_pool_options *options) {
     if (slots && (slots < 64 || slots > WF_DEQUE_SLOTS_MAX || slots & (slots - 1)))
         return wf_fail(WEFT_EINVAL, "weft_pool_options.deque_slots is %zu: use a power of two from 64 to %u", slots,
                        WF_DEQUE_SLOTS_MAX);
+    if (options->submit_limit > WF_ROOM_MOST)
+        return wf_fail(WEFT_EINVAL, "weft_pool_options.submit_limit is %u: use 1 to %u, or 0 for no limit", options->submit_limit,
+                       WF_ROOM_MOST);
     if (options->plan && (options->topology || options->workers || options->reserved_cores || options->nodes || options->smt))
         return wf_fail(WEFT_EINVAL,
                        "weft_pool_options.plan is ready made: topology, workers, reserved_cores, nodes and smt must be zero");
@@ -139,6 +142,7 @@ weft_status wf_settings_resolve(const weft_pool_options *options, struct wf_sett
                                      .fixed = known.fixed,
                                      .grow = known.grow,
                                      .workers_asked = known.workers,
+                                     .submit_limit = known.submit_limit,
                                      .deque_slots = known.deque_slots ? (uint32_t)known.deque_slots : 1u << 16};
     unsigned workers;
     weft_plan_workers(made, &workers);

@@ -14,6 +14,7 @@ struct wf_settings {
     const char *spin_reason; /* static */
     size_t stack_bytes;      /* 0: the system's default */
     uint32_t deque_slots;
+    unsigned submit_limit; /* 0: none */
     unsigned workers_asked;
     bool strict, fixed, grow, help_any;
 };

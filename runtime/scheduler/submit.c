@@ -114,6 +114,8 @@ void wf_task_run(struct wf_worker *worker, const struct wf_task *running) {
         wf_deque_new_epoch(&worker->deque);
     worker->ended_group = task.group; /* what ran inside is told */
     worker->ended_count++;
+    if (WF_UNLIKELY(task.room))
+        wf_room_give(worker->pool, task.room - 1, 1);
 }
 
 /* Give a task that was taken from somewhere on `node` back to all there, in a form in which its group's waiters find it. */
@@ -196,6 +198,8 @@ void wf_tasks_refuse(weft_pool *pool) {
     wf_store(&pool->closed, 1, WF_SEQ_CST);
     for (unsigned i = 0; i < pool->node_count; i++)
         wf_inbox_close(&pool->nodes[i]->inbox);
+    for (unsigned i = 0; pool->submit_limit && i < pool->node_count; i++)
+        wf_room_close(pool, i);
 }
 
 void wf_tasks_drain(weft_pool *pool) {
@@ -207,12 +211,20 @@ void wf_tasks_drain(weft_pool *pool) {
     wf_waiters_remove(&waiter);
 }
 
+static weft_status read_options(weft_submit_options *options, const weft_submit_options *given) {
+    weft_status status = wf_options_copy(options, sizeof *options, given, "weft_submit_options");
+    if (!status && (unsigned)options->full > WEFT_FULL_REFUSE)
+        return wf_fail(WEFT_EINVAL, "weft_submit_options.full is %d: use WEFT_FULL_BLOCK or WEFT_FULL_REFUSE",
+                       (int)options->full);
+    return status;
+}
+
 /* Reads the caller's options into *options. */
 static weft_status check_submit(weft_pool *pool, weft_task_fn fn, const weft_submit_options *given,
                                 weft_submit_options *options) {
     if (!pool || !fn)
         return wf_fail(WEFT_EINVAL, "submitting needs a pool and a function, got NULL");
-    weft_status status = given ? wf_options_copy(options, sizeof *options, given, "weft_submit_options") : WEFT_OK;
+    weft_status status = given ? read_options(options, given) : WEFT_OK;
     if (status || (status = wf_pool_check(pool)))
         return status;
     if (!options->placed && options->node)
@@ -235,7 +247,8 @@ static unsigned own_lane(void) {
     return (uint32_t)((uintptr_t)&wf_self >> 12) * 0x9e3779b1u >> 16;
 }
 
-static weft_status submit_outside(weft_pool *pool, unsigned node, const struct wf_task *task, void *const *args, size_t count) {
+static inline weft_status submit_outside(weft_pool *pool, unsigned node, const struct wf_task *task, void *const *args,
+                                         size_t count) {
     if (task->group)
         wf_group_add(task->group, count);
     weft_status status = wf_inbox_put(&pool->nodes[node]->inbox, own_lane(), task, args, count);
@@ -258,9 +271,27 @@ static weft_status submit_from_worker(struct wf_worker *worker, unsigned node, c
     return status ? fail_submit(status, node) : WEFT_OK;
 }
 
-weft_status wf_submit(weft_pool *pool, unsigned node, const struct wf_task *task) {
+static inline weft_status submit_one(weft_pool *pool, unsigned node, const struct wf_task *task) {
     struct wf_worker *self = wf_self_in(pool);
     return self ? submit_from_worker(self, node, task) : submit_outside(pool, node, task, &task->arg, 1);
+}
+
+/* In a pool with a limit: once there is room, or not at all. `args` NULL: the task as it is. */
+static WF_COLD weft_status submit_limited(weft_pool *pool, unsigned node, const struct wf_task *task, void *const *args,
+                                          size_t count, weft_full full) {
+    weft_status status = wf_room_take(pool, node, count, full);
+    if (status)
+        return status;
+    struct wf_task counted = *task;
+    counted.room = node + 1;
+    status = args ? submit_outside(pool, node, &counted, args, count) : submit_one(pool, node, &counted);
+    if (status)
+        wf_room_give(pool, node, count);
+    return status;
+}
+
+weft_status wf_submit(weft_pool *pool, unsigned node, const struct wf_task *task, weft_full full) {
+    return WF_UNLIKELY(pool->submit_limit) ? submit_limited(pool, node, task, NULL, 1, full) : submit_one(pool, node, task);
 }
 
 weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_submit_options *options) {
@@ -269,7 +300,7 @@ weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_
     if (status)
         return status;
     unsigned node = known.placed ? known.node : wf_pool_near(pool);
-    return wf_submit(pool, node, &(struct wf_task){fn, arg, known.group, known.placed ? node + 1 : 0});
+    return wf_submit(pool, node, &(struct wf_task){fn, arg, known.group, known.placed ? node + 1 : 0, 0}, known.full);
 }
 
 /* A worker's tasks as well go through a lane, which takes all or none. */
@@ -282,6 +313,7 @@ weft_status weft_submit_batch(weft_pool *pool, weft_task_fn fn, void *const *arg
     if (!args)
         return wf_fail(WEFT_EINVAL, "weft_submit_batch() needs %zu arguments, got NULL", count);
     unsigned node = known.placed ? known.node : wf_pool_near(pool);
-    const struct wf_task task = {fn, NULL, known.group, known.placed ? node + 1 : 0};
-    return submit_outside(pool, node, &task, args, count);
+    const struct wf_task task = {fn, NULL, known.group, known.placed ? node + 1 : 0, 0};
+    return WF_UNLIKELY(pool->submit_limit) ? submit_limited(pool, node, &task, args, count, known.full)
+                                           : submit_outside(pool, node, &task, args, count);
 }

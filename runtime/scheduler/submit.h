@@ -19,7 +19,8 @@
  * group (group.h) and then `ended` before it runs anything else, before it takes from an inbox, and before it searches. So
  * `ended` never runs ahead of a group, and a group that waits for a running task waits for no other one's news.
  *
- * Rejected: one count per node of accepted tasks that have not ended (its line goes back and forth for every task).
+ * Rejected: one count per node of accepted tasks that have not ended (its line goes back and forth for every task). A pool with a limit
+ * keeps one all the same, beside these (room.h).
  */
 #ifndef WF_SCHEDULER_SUBMIT_H
 #define WF_SCHEDULER_SUBMIT_H
@@ -63,7 +64,7 @@ void wf_tasks_drain(weft_pool *pool);
 void wf_tasks_share(struct wf_worker *worker, unsigned count);
 
 /* weft_submit() with everything checked. */
-weft_status wf_submit(weft_pool *pool, unsigned node, const struct wf_task *task);
+weft_status wf_submit(weft_pool *pool, unsigned node, const struct wf_task *task, weft_full full);
 
 /* A worker adds a task to a group from inside a task, on its home or the worker's node: it is never refused, and the pool's end waits
  * for it. WEFT_ENOMEM. */

@@ -6,7 +6,10 @@
 #ifndef WF_SCHEDULER_WAITERS_H
 #define WF_SCHEDULER_WAITERS_H
 
+#include "base/clock.h"
 #include "scheduler/park.h"
+
+#define WF_SPINS_PER_LOOK 16u /* looks at the condition for each look at the clock */
 
 struct wf_waiter {
     const void *key;
@@ -20,5 +23,23 @@ void wf_waiters_remove(struct wf_waiter *waiter);
 
 /* HINT everybody who waits for key. */
 void wf_waiters_wake(const void *key);
+
+/* What comes before a sleep: spin for a budget, which is none where spinning takes the CPU from somebody. True: it is ready. */
+static inline bool wf_spin(uint64_t budget_ns, bool (*ready)(void *), void *what) {
+    uint64_t deadline = 0;
+    while (budget_ns) {
+        for (unsigned i = 0; i < WF_SPINS_PER_LOOK; i++) {
+            if (ready(what))
+                return true;
+            wf_cpu_relax();
+        }
+        uint64_t now = wf_now_ns();
+        if (!deadline)
+            deadline = now + budget_ns;
+        else if (now >= deadline)
+            break;
+    }
+    return false;
+}
 
 #endif

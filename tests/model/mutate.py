@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "summary", "inbox", "record_pool", "watch", "park", "join", "group", "seat", "loop"]  # the cheap ones first
-WORLD = {"watch", "park", "join", "group", "seat", "loop"}
+PROGRAMS = ["deque", "ready_queue", "summary", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop"]  # the cheap ones first
+WORLD = {"watch", "park", "join", "group", "room", "seat", "loop"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # What survives, and why it is kept: (mutants as a regular expression, reason). "Order by ..." names the edge that does the work in C11
@@ -94,6 +94,17 @@ TEXT = [
     ("a task counts as made after it can be found", "scheduler/submit.c",
      "    add_to_count(&worker->made, 1);\n    wf_group_add(task->group, 1);\n    wf_group_list(task->group, record);\n    weft_status status = place(worker, node, &(struct wf_task){.arg = record, .group = task->group});\n",
      "    wf_group_add(task->group, 1);\n    wf_group_list(task->group, record);\n    weft_status status = place(worker, node, &(struct wf_task){.arg = record, .group = task->group});\n    add_to_count(&worker->made, 1);\n", "group"),
+    ("room that somebody waits for wakes nobody", "scheduler/room.c", "    wf_fetch_and(&room->state, ~WF_ROOM_SLEEPER, WF_RELAXED);\n    wf_waiters_wake(room);\n", "", "room"),
+    ("the mark of sleepers is cleared after the wake", "scheduler/room.c", "    wf_fetch_and(&room->state, ~WF_ROOM_SLEEPER, WF_RELAXED);\n    wf_waiters_wake(room);\n",
+     "    wf_waiters_wake(room);\n    wf_fetch_and(&room->state, ~WF_ROOM_SLEEPER, WF_RELAXED);\n", "room"),
+    ("closing wakes nobody who waits for room", "scheduler/room.c", "    wf_fetch_or(&room->state, WF_ROOM_CLOSED, WF_RELAXED);\n    wf_waiters_wake(room);\n",
+     "    wf_fetch_or(&room->state, WF_ROOM_CLOSED, WF_RELAXED);\n", "room"),
+    ("a closed room takes tasks", "scheduler/room.c", "        if (state & WF_ROOM_CLOSED)\n            return WEFT_ECLOSED;\n", "", "room"),
+    ("who sleeps for room leaves no mark", "scheduler/room.c", "state + count * WF_ROOM_ONE : state | mark;", "state + count * WF_ROOM_ONE : state;", "room"),
+    ("who sleeps for room enters the table after its mark", "scheduler/room.c", "    wf_waiters_add(&waiter);\n    while ((status = take_or_mark(wait->room, wait->count, wait->limit, WF_ROOM_SLEEPER)) == WEFT_EAGAIN)\n",
+     "    status = take_or_mark(wait->room, wait->count, wait->limit, WF_ROOM_SLEEPER);\n    wf_waiters_add(&waiter);\n    for (; status == WEFT_EAGAIN; status = take_or_mark(wait->room, wait->count, wait->limit, WF_ROOM_SLEEPER))\n", "room"),
+    ("a task that was refused keeps its room", "scheduler/submit.c", "        wf_room_give(pool, node, count);\n", "        (void)status;\n", "room"),
+    ("a taker of room does not compare", "scheduler/room.c", "while (!wf_cas(&room->state, &state, next, WF_RELAXED, WF_RELAXED));", "while (wf_store(&room->state, next, WF_RELAXED), 0);", "room"),
     ("a chunk that is used up is not the last it was known by", "scheduler/inbox.c", "        tail = tail->next = next;\n        used = 0;", "        tail->next = next;\n        used = 0;", "inbox"),
     ("a closed lane takes tasks", "scheduler/inbox.c", "    bool closed = word & WF_LANE_CLOSED;", "    bool closed = false;", "inbox"),
     ("a waiter leaves the table without its lock", "scheduler/waiters.c",

@@ -53,7 +53,7 @@ static void owner(void) {
         uint32_t count = 0;
         for (; count < 2 && i < TASKS && count < wf_ready_queue_room(&queue); count++, i++) {
             cells[i] = i + 1;
-            wf_ready_queue_fill(&queue, count, &(struct wf_task){run, &cells[i], NULL, i});
+            wf_ready_queue_fill(&queue, count, &(struct wf_task){run, &cells[i], NULL, i, i});
         }
         wf_ready_queue_publish(&queue, count);
     }

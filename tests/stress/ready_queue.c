@@ -77,7 +77,7 @@ int main(void) {
             sched_yield();
         for (; room && i < items; room--, i++) {
             numbers[i] = i + 1;
-            wf_ready_queue_put(&queue, &(struct wf_task){run, &numbers[i], NULL, (uint32_t)numbers[i]});
+            wf_ready_queue_put(&queue, &(struct wf_task){run, &numbers[i], NULL, (uint32_t)numbers[i], (uint32_t)numbers[i]});
         }
     }
     wf_store(&stop, 1, WF_RELEASE);

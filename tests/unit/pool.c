@@ -252,6 +252,7 @@ Test(pool, refuses_nonsense_options) {
     refused(&(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .stack_bytes = SIZE_MAX}, "stack_bytes");
     refused(&(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .deque_slots = 100}, "power of two");
     refused(&(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .deque_slots = (size_t)1 << 21}, "deque_slots");
+    refused(&(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .submit_limit = (1u << 22) + 1}, "submit_limit");
     refused(&(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .nodes = "0,"}, "0,");
     refused(&(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .reserved_cores = 100000}, "100000");
     refused(&(weft_pool_options){.size = 0}, "size");
