@@ -12,6 +12,7 @@
 
 #include "array/array.h"
 #include "base/status.h"
+#include "machine/binding.h"
 #include "memory/placement.h"
 #include "parallel/loop.h"
 
@@ -197,6 +198,7 @@ weft_status weft_for_array(weft_array *array, weft_loop_fn body, void *arg, cons
         return wf_fail(WEFT_EINVAL, "weft_for_options.tile is for weft_for_2d() and weft_for_3d(): use grain");
     struct wf_loop_request request = {.n = array->n, .body = body, .arg = arg, .grain = known.grain, .align = known.align};
     request.schedule = known.schedule == WEFT_SCHEDULE_STEAL ? WEFT_SCHEDULE_STEAL : WEFT_SCHEDULE_STATIC;
+    request.placed = wf_plan_places_memory(weft_pool_plan(array->pool)); /* a caller might be moved to another node */
     size_t *own = NULL;
     if (array->options.place != WEFT_REPLICATED)
         request.bounds = known.align > 1 ? (own = aligned_bounds(array, known.align)) : array->bounds;

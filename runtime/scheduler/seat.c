@@ -30,8 +30,9 @@ static bool claim_on(weft_pool *pool, unsigned node, unsigned *claimed) {
 
 /* Any sleeper that has the same memory at hand as the caller. */
 static bool claim_like(weft_pool *pool, unsigned *claimed) {
-    int node = pool->node_count > 1 ? wf_plan_current_node(pool->plan) : 0;
-    bool known = pool->node_count == 1 || weft_plan_get_limits(pool->plan)->this_system;
+    bool differs = pool->node_count > 1 || pool->placed; /* a pool of one node may be on a machine of several */
+    int node = differs ? wf_plan_current_node(pool->plan) : 0;
+    bool known = !differs || weft_plan_get_limits(pool->plan)->this_system;
     if (known)
         return node >= 0 && claim_on(pool, (unsigned)node, claimed);
     for (unsigned any = 0; any < pool->node_count; any++)

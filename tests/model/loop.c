@@ -164,6 +164,13 @@ static void telling_caller(void) {
     EXPLORE_CHECK(!weft_for(&world_pool, 1, tell, &ended, NULL));
 }
 
+/* A loop from outside while the pool is closed: refused, or run before the close returns. */
+static void late_caller(void) {
+    weft_status status = weft_for(&world_pool, 1, tell, &ended, NULL);
+    EXPLORE_CHECK(status == WEFT_OK || status == WEFT_ECLOSED);
+    EXPLORE_CHECK(wf_load(&ended, WF_RELAXED) == (status == WEFT_OK));
+}
+
 static void destroyer(void) {
     while (!wf_load(&ended, WF_RELAXED))
         explore_yield();
@@ -197,6 +204,7 @@ static const struct explore_case cases[] = {
     {.name = "loop/retire_again", .set_up = set_up, .threads = {world_work, world_work, one_part_again, world_retire_first}},
     {.name = "loop/retire_static", .set_up = set_up, .threads = {world_work, world_work, static_parts, world_retire_first}},
     {.name = "loop/swap_static", .set_up = set_up_swap, .threads = {world_work, world_work, static_parts, world_swap}},
+    {.name = "loop/close", .set_up = set_up_one, .threads = {world_work, late_caller, world_end}},
     {.name = "loop/destroy", .set_up = set_up_one, .threads = {world_work, telling_caller, destroyer}},
 };
 

@@ -95,13 +95,19 @@ int main(void) {
     for (unsigned i = 0; i < count; i++) {
         const struct wf_worker *worker = pool->workers[i];
         int home = os_node(pool, worker->node);
-        add(&workers, worker->area.start, worker->area.bytes, home);
+        if (several_nodes)
+            add(&workers, worker->area.start, worker->area.bytes, home);
+        else
+            add(&workers, worker, sizeof *worker, home); /* from the heap, and the deques with all others */
         add(&records, worker->records.area.start, worker->records.area.bytes, home);
         add_stack(pool, i, home);
     }
     for (unsigned node = 0; node < weft_pool_nodes(pool); node++) {
         const struct wf_node *own = pool->nodes[node];
-        add(&inboxes, own->area.start, own->area.bytes, os_node(pool, node));
+        if (several_nodes)
+            add(&inboxes, own->area.start, own->area.bytes, os_node(pool, node));
+        else
+            add(&inboxes, own, sizeof *own, os_node(pool, node));
         add(&node_records, own->inbox.chunks.area.start, own->inbox.chunks.area.bytes, os_node(pool, node));
     }
     check(&workers);
