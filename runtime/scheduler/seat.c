@@ -61,8 +61,6 @@ bool wf_seat_take(weft_pool *pool, struct wf_seat *seat) {
     wf_watch_stir();
     seat->worker = pool->workers[id];
     seat->outer = wf_self;
-    seat->help_floor = seat->worker->help_floor;
-    seat->worker->help_floor = UINTPTR_MAX;
     wf_self = seat->worker;
     wf_frame_enter(seat->worker, &seat->frame, NULL, NULL);
     return true;
@@ -76,7 +74,6 @@ void wf_seat_leave(struct wf_seat *seat) {
     wf_frame_leave(worker, &seat->frame);
     wf_tasks_idle(worker);
     wf_self = seat->outer;
-    worker->help_floor = seat->help_floor;
     wf_park_set(wf_parking_of(worker), id);
     if ((wf_load(&pool->resting[id / 64], WF_SEQ_CST) & bit) || wf_search_would_find(worker, true))
         wf_pool_wake(pool, id);

@@ -39,7 +39,6 @@
 struct wf_seat {
     struct wf_worker *worker; /* who the caller is now */
     struct wf_worker *outer;  /* who it was: a worker of another pool, or NULL */
-    uintptr_t help_floor;     /* the worker's, which tells of another stack */
     struct wf_frame frame;    /* below what runs on the seat */
 };
 

@@ -14,6 +14,7 @@
 #include "scheduler/watch.h"
 
 _Thread_local struct wf_worker *wf_self __attribute__((tls_model("initial-exec")));
+_Thread_local uintptr_t wf_help_from __attribute__((tls_model("initial-exec")));
 
 /* The pause between two rounds of a search: in units of so many cpu hints, one more for every so many rounds. */
 #define PAUSE_LENGTH 8u
@@ -167,16 +168,16 @@ static void work(const struct wf_worker_start *start) {
     }
 }
 
-/* The middle of the calling thread's stack; beyond all addresses if it cannot be told. */
+/* The middle of the calling thread's stack; 0 if it cannot be told. */
 static uintptr_t middle_of_stack(void) {
     pthread_attr_t attributes;
     void *start = NULL;
     size_t bytes = 0;
     if (pthread_getattr_np(pthread_self(), &attributes))
-        return UINTPTR_MAX;
+        return 0;
     int error = pthread_attr_getstack(&attributes, &start, &bytes);
     pthread_attr_destroy(&attributes);
-    return error ? UINTPTR_MAX : (uintptr_t)start + bytes / 2;
+    return error ? 0 : (uintptr_t)start + bytes / 2;
 }
 
 void *wf_worker_main(void *argument) {
@@ -185,7 +186,7 @@ void *wf_worker_main(void *argument) {
     if (pool->placed && !wf_start_set_up(pool, start->id))
         return NULL;
     struct wf_worker *worker = pool->workers[start->id];
-    worker->help_floor = pool->help_any ? middle_of_stack() : UINTPTR_MAX;
+    wf_help_from = pool->help_any ? middle_of_stack() : 0;
     wf_worker_name(worker, weft_plan_nodes(pool->plan, NULL)[worker->node].os_index, pthread_self());
     wf_store(&worker->tid, (uint32_t)syscall(SYS_gettid), WF_RELEASE);
     wf_futex_wake(&worker->tid, INT_MAX);

@@ -62,7 +62,6 @@ struct wf_worker {
     uint64_t dispatches;             /* O */
     struct wf_loop_hint loop_hints[WF_LOOP_HINTS]; /* O */
     uint64_t loop_ns;                              /* O: when the last loop that began alone did so */
-    uintptr_t help_floor;                          /* O: stack addresses from here on may help anybody; see wf_wait_for() */
     bool lingers;                                  /* O: has just run a part of a job that was offered to all */
     uint64_t next_wake_ns;                         /* O: no wake for a spawn before this time */
     struct wf_record_pool records;                 /* O to allocate; any thread frees */
@@ -85,6 +84,9 @@ struct wf_worker {
 
 /* The calling thread's worker, NULL outside pools. */
 extern _Thread_local struct wf_worker *wf_self __attribute__((tls_model("initial-exec")));
+
+/* Stack addresses of the calling thread from which on it may help anybody while it waits (wf_wait_for()); 0: none, as for callers. */
+extern _Thread_local uintptr_t wf_help_from __attribute__((tls_model("initial-exec")));
 
 /* The worker whose deque it is. */
 static inline struct wf_worker *wf_worker_of(weft_deque *deque) {

@@ -61,7 +61,6 @@ static void make_worker(unsigned id) {
     worker->id = worker->last_victim = id;
     worker->node = worker->planned->node;
     worker->random = id + 1;
-    worker->help_floor = UINTPTR_MAX; /* as worker.c has it where nobody asks for help by strangers */
     worker->classes = classes[id];
     classify_victims(worker);
     wf_deque_init(&worker->deque, slots[id], SLOTS, SLOTS);
