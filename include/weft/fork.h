@@ -60,7 +60,7 @@ typedef struct weft_deque weft_deque;
 typedef void (*weft_slot_fn)(weft_deque *deque, weft_slot *slot);
 
 /**
- * A spawned task. Programs use it through the macros below only; what its fields mean is told in runtime/scheduler/deque.h.
+ * A spawned task. Programs use it through the macros below only; what its fields mean is told in runtime/scheduler/slot.h.
  */
 struct weft_slot {
     weft_slot_fn run;
@@ -82,7 +82,7 @@ struct weft_slot {
     void *parent;
 } __attribute__((aligned(64)));
 
-/** What spawn and sync look at in the worker's deque. As above. */
+/** What spawn and sync look at in the worker's deque, see runtime/scheduler/deque.h. As above. */
 struct weft_deque {
     weft_slot *head;
     void *guard;

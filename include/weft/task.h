@@ -3,7 +3,8 @@
  *
  * A task that waits (weft_sync, weft_group_wait, a loop) runs only work of its own subtree in the meantime: its children,
  * their children, and tasks of the group it waits for. It never runs a stranger's task, so a lock held across a wait
- * cannot deadlock with one. (Static loops are the exception: see weft/loop.h.)
+ * cannot deadlock with one. (Static loops are the exception: see weft/loop.h. A pool may allow
+ * more: weft_pool_options.help.)
  *
  * A task and a loop's body end by returning. What leaves them otherwise (longjmp(), pthread_exit(), cancellation, a C++ exception)
  * is undefined; exit(), abort() and a fault end the process as on any thread. Workers block all signals but those of their own

@@ -1,6 +1,7 @@
 /* The private expedited kind, which needs a registration once per process and address space. */
 #include "base/membarrier.h"
 
+#include <errno.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +11,9 @@ static bool barrier(void) {
 }
 
 bool wf_membarrier(void) {
+    int saved = errno; /* it may be called between two lines of a task */
     /* without a registration it is refused, and nothing happened */
-    return barrier() || (!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) && barrier());
+    bool done = barrier() || (!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) && barrier());
+    errno = saved;
+    return done;
 }

@@ -1,7 +1,7 @@
 /*
  * Running spawned tasks and waiting for them. A worker that waits runs only what belongs to its own subtree: its own slots,
  * newest first; slots of the thief that has its child (leapfrogging, Wagner and Calder 1993); and its own parts of static
- * loops, which nobody else may run.
+ * loops, which nobody else may run. Where the pool asks for it (weft_help) it then runs whatever there is.
  */
 #ifndef WF_SCHEDULER_JOIN_H
 #define WF_SCHEDULER_JOIN_H
