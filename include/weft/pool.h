@@ -48,7 +48,7 @@ typedef struct weft_pool_options {
     bool strict; /**< fail with WEFT_ESTRICT where workers cannot be bound, or (with several nodes) memory policies are refused */
     weft_pin pin;
     uint32_t
-        spin_us; /**< how long an idle worker looks for work before it sleeps, microseconds; 0: $WEFT_SPIN_US, else what it costs to wake a thread, as measured, at most 50,
+        spin_us; /**< how long an idle worker looks for work before it sleeps, microseconds; 0: $WEFT_SPIN_US, else twice what it takes to wake a thread, as measured, from 10 to 50,
                              and none under a CPU quota or with more workers than CPUs. WEFT_SPIN_NONE: none */
     size_t stack_bytes; /**< stack of each worker, on its node; 0: the system's thread default. A guard page lies below it, and
                              thread-local storage takes nothing of it */

@@ -72,10 +72,3 @@ uint64_t wf_pool_spin_ns(const weft_pool *pool) {
         return most;
     return wake > WF_SPIN_LEAST_NS ? wake : most < WF_SPIN_LEAST_NS ? most : WF_SPIN_LEAST_NS;
 }
-
-bool wf_pool_idle(const weft_pool *pool) {
-    for (unsigned node = 0; node < pool->node_count; node++)
-        if (wf_park_idle(&pool->nodes[node]->parking))
-            return true;
-    return false;
-}

@@ -112,9 +112,6 @@ uint64_t wf_pool_spin_ns(const weft_pool *pool);
 #define WF_WAKE_MOST_NS 50000u
 void wf_pool_learn_wake(weft_pool *pool, uint64_t took_ns);
 
-/* Whether some worker searches or sleeps. Sequentially consistent. */
-bool wf_pool_idle(const weft_pool *pool);
-
 /* Wake one sleeping worker if it sleeps; false: it does not. */
 bool wf_pool_wake(weft_pool *pool, unsigned worker);
 

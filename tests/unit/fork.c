@@ -6,13 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "weft.h"
+#include "on_pool.h"
 
 static weft_pool *make(const char *topology, size_t deque_slots) {
-    weft_pool *pool = NULL;
-    weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .topology = topology, .deque_slots = deque_slots};
-    cr_assert_eq(weft_pool_create(&pool, &options), WEFT_OK, "%s", weft_error_detail());
-    return pool;
+    return pool_with(&(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = topology, .deque_slots = deque_slots});
 }
 
 WEFT_TASK(long, fib, (int, n)) {

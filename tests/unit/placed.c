@@ -4,23 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "weft.h"
+#include "on_pool.h"
 
 #define PATIENT_US 1000000 /* the most: spawners leave children to idle nodes for so long; no test waits for it */
 
 static weft_pool *make(const char *topology, uint32_t spin_us) {
-    weft_pool *pool = NULL;
-    weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .topology = topology, .spin_us = spin_us};
-    cr_assert_eq(weft_pool_create(&pool, &options), WEFT_OK, "%s", weft_error_detail());
-    return pool;
-}
-
-static void run(weft_pool *pool, weft_task_fn fn, void *arg) {
-    weft_group *group;
-    cr_assert_eq(weft_group_create(&group, pool), WEFT_OK);
-    cr_assert_eq(weft_group_spawn(group, fn, arg), WEFT_OK);
-    cr_assert_eq(weft_group_wait(group), WEFT_OK);
-    cr_assert_eq(weft_group_destroy(group), WEFT_OK);
+    return pool_with(&(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = topology, .spin_us = spin_us});
 }
 
 static unsigned here(void) {

@@ -6,21 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "weft.h"
+#include "on_pool.h"
 
 static weft_pool *make(const char *topology, size_t deque_slots) {
-    weft_pool *pool = NULL;
-    weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .topology = topology, .deque_slots = deque_slots};
-    cr_assert_eq(weft_pool_create(&pool, &options), WEFT_OK, "%s", weft_error_detail());
-    return pool;
-}
-
-static void run(weft_pool *pool, weft_task_fn fn, void *arg) {
-    weft_group *group;
-    cr_assert_eq(weft_group_create(&group, pool), WEFT_OK);
-    cr_assert_eq(weft_group_spawn(group, fn, arg), WEFT_OK);
-    cr_assert_eq(weft_group_wait(group), WEFT_OK);
-    cr_assert_eq(weft_group_destroy(group), WEFT_OK);
+    return pool_with(&(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = topology, .deque_slots = deque_slots});
 }
 
 static void count(void *arg) {
