@@ -122,7 +122,8 @@ static void sleep_for(struct wf_worker *worker, const struct wf_wait *wait) {
 /* Whatever there is, where the pool allows it and the stack has room. */
 static bool help_anybody(struct wf_worker *worker) {
     struct wf_found found = {0};
-    if (!wf_help_from || (uintptr_t)__builtin_frame_address(0) < wf_help_from || !wf_search(worker, &found))
+    bool may = worker->pool->help_any && wf_help_from; /* the thread may be another pool's, on a seat of this one */
+    if (!may || (uintptr_t)__builtin_frame_address(0) < wf_help_from || !wf_search(worker, &found))
         return false;
     wf_run_found(worker, &found);
     wf_tasks_tell(worker);

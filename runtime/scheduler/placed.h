@@ -11,7 +11,8 @@
  * so nobody ever sleeps for a task that has not begun.
  *
  * Homes: a frame knows the node that its task was placed on; who was placed nowhere has the home of its parent. The chain of parents
- * is whole wherever a task runs, because parents wait for their children. Nothing is paid for homes until somebody asks.
+ * holds wherever a task runs, because parents wait for their children; it ends at a child that a thief made public by force (deque.h),
+ * which has the home of its thief. Nothing is paid for homes until somebody asks.
  *
  * Rejected: a slot in the parent's deque that leads to the record (as oneTBB has it): the parent's neighbours would steal it
  * before a worker of the node wakes up, and a thief of a child that runs already would have to wait for it.

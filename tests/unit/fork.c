@@ -319,13 +319,9 @@ static bool stranger_runs_in_a_wait(weft_help help) {
     weft_pool *pool = NULL;
     weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .topology = "core:2 pu:1", .help = help};
     struct stranger stranger = {.alone = help == WEFT_HELP_SUBTREE};
-    weft_group *group;
     cr_assert_eq(weft_pool_create(&pool, &options), WEFT_OK);
     stranger.pool = pool;
-    weft_group_create(&group, pool);
-    weft_group_spawn(group, wait_beside_a_stranger, &stranger); /* weft_run() might take the caller's stack */
-    weft_group_wait(group);
-    weft_group_destroy(group);
+    run(pool, wait_beside_a_stranger, &stranger);
     weft_pool_destroy(pool);
     cr_assert_eq(stranger.ran, 1);
     return stranger.waited;
@@ -337,6 +333,21 @@ Test(help, a_wait_runs_strangers_only_where_the_pool_allows_it, .timeout = 100) 
     weft_pool *pool = NULL;
     cr_assert_eq(weft_pool_create(&pool, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .help = (weft_help)7}), WEFT_EINVAL);
     cr_assert(strstr(weft_error_detail(), "help"));
+}
+
+static void run_beside_a_stranger(void *arg) {
+    weft_run(((struct stranger *)arg)->pool, wait_beside_a_stranger, arg);
+}
+
+/* The thread is of a pool that allows it, and waits as a worker of one that does not. */
+Test(help, a_caller_from_another_pool_keeps_this_ones_rule, .timeout = 100) {
+    weft_pool *helpful =
+        pool_with(&(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = "core:1 pu:1", .help = WEFT_HELP_ANY});
+    struct stranger stranger = {.alone = true, .pool = make("core:2 pu:1", 0)};
+    run(helpful, run_beside_a_stranger, &stranger);
+    weft_pool_destroy(stranger.pool);
+    weft_pool_destroy(helpful);
+    cr_assert(stranger.ran && !stranger.waited);
 }
 
 WEFT_VOID_TASK(tree_of_waits, (weft_pool *, pool), (int, depth), (_Atomic(int) *, counted)) {
