@@ -15,12 +15,16 @@ extern "C" {
 typedef struct weft_array weft_array;
 
 typedef enum weft_place {
-    WEFT_PARTITIONED = 0,   /**< part i on the node of worker i: first touched by it */
-    WEFT_INTERLEAVED = 1,   /**< pages in turn over the pool's nodes */
-    WEFT_ON_NODE = 2,       /**< all pages on one node */
-    WEFT_REPLICATED = 3,    /**< one copy per node; write with weft_array_replicate(), read with weft_array_local() */
-    WEFT_ON_MEMORY_NODE = 4 /**< all pages on one node that has memory and no workers (CXL, HBM, ...), touched by the workers
-                               nearest to it. Loops are split over all workers */
+    WEFT_PARTITIONED = 0,    /**< part i on the node of worker i: first touched by it */
+    WEFT_INTERLEAVED = 1,    /**< pages in turn over the pool's nodes */
+    WEFT_ON_NODE = 2,        /**< all pages on one node */
+    WEFT_REPLICATED = 3,     /**< one copy per node; write with weft_array_replicate(), read with weft_array_local() */
+    WEFT_ON_MEMORY_NODE = 4, /**< all pages on one node that has memory and no workers (CXL, HBM, ...), touched by the workers
+                                nearest to it. Loops are split over all workers */
+    WEFT_WEIGHTED =
+        5 /**< pages in turn over the pool's nodes, as many of each period as the node's weight says: with weights 3 and
+                         1, node 0 has three pages of every four. Touched by the node's workers, so no policy is needed, and
+                         the turns begin with the first page. Loops are split over all workers */
 } weft_place;
 
 /** Options of weft_array_create(). Zero means the default of each field. Start from WEFT_ARRAY_OPTIONS_INIT. */
@@ -29,9 +33,14 @@ typedef struct weft_array_options {
     weft_place place;
     unsigned node; /**< ON_NODE: index into weft_plan_nodes(); ON_MEMORY_NODE: into weft_plan_memory_nodes() (see `weft plan`) */
     weft_pages pages;
-    bool strict;    /**< ON_NODE, ON_MEMORY_NODE: fail with WEFT_ESTRICT when not every page landed there; HUGE: when none were
-                    reserved */
-    bool untouched; /**< reserve and bind only; the pages are touched by weft_array_touch() or by whoever writes first */
+    bool
+        strict; /**< fail with WEFT_ESTRICT when not every page landed where it belongs, or when HUGE pages were asked for and none
+                    were reserved. INTERLEAVED: pages are then in turn from the first one on, as weighted ones are */
+    bool
+        untouched; /**< reserve and bind only; the pages are touched by weft_array_touch() or by whoever writes first. WEIGHTED and
+                       strict INTERLEAVED: only weft_array_touch() puts them in turn */
+    unsigned weight_count;   /**< WEIGHTED: weft_pool_nodes(), else 0 */
+    const unsigned *weights; /**< WEIGHTED: one per node of the pool, 0 to 1000, not all 0, copied; else NULL */
 } weft_array_options;
 
 #define WEFT_ARRAY_OPTIONS_INIT .size = sizeof(weft_array_options)
@@ -77,7 +86,7 @@ WEFT_API weft_status weft_array_replicate(weft_array *array, const void *items);
  * Touch the pages of the array in parallel, each by a worker of the node it belongs to. Pages already present keep their content.
  *
  * Threads: any. Blocks: yes. Errors: WEFT_EINVAL; WEFT_ENOMEM: the memory is not there, or not
- * writable; WEFT_ECLOSED; WEFT_EAGAIN as weft_for().
+ * writable; WEFT_ECLOSED; WEFT_EAGAIN as weft_for(); WEFT_ESTRICT: the array is strict, and pages are not where they belong.
  */
 WEFT_API weft_status weft_array_touch(weft_array *array);
 

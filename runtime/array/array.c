@@ -7,25 +7,6 @@
 
 #include "base/status.h"
 
-static weft_status check_options(const weft_array_options *options, const weft_plan *plan) {
-    unsigned nodes, memory_nodes;
-    weft_plan_nodes(plan, &nodes);
-    weft_plan_memory_nodes(plan, &memory_nodes);
-    if ((unsigned)options->place > WEFT_ON_MEMORY_NODE)
-        return wf_fail(WEFT_EINVAL,
-                       "place is %d: it is one of WEFT_PARTITIONED, INTERLEAVED, ON_NODE, REPLICATED, ON_MEMORY_NODE",
-                       (int)options->place);
-    if ((unsigned)options->pages > WEFT_PAGES_HUGE)
-        return wf_fail(WEFT_EINVAL, "pages is %d: it is one of WEFT_PAGES_DEFAULT, BASE, THP, HUGE", (int)options->pages);
-    if (options->place == WEFT_ON_NODE && options->node >= nodes)
-        return wf_fail(WEFT_EINVAL, "node %u: the pool's nodes are 0 to %u", options->node, nodes - 1);
-    if (options->place == WEFT_ON_MEMORY_NODE && !memory_nodes)
-        return wf_fail(WEFT_EINVAL, "memory node %u: the plan has no node with memory and without workers", options->node);
-    if (options->place == WEFT_ON_MEMORY_NODE && options->node >= memory_nodes)
-        return wf_fail(WEFT_EINVAL, "memory node %u: the plan's memory-only nodes are 0 to %u", options->node, memory_nodes - 1);
-    return WEFT_OK;
-}
-
 static weft_status check_size(size_t n, size_t item_bytes) {
     if (!n || !item_bytes)
         return wf_fail(WEFT_EINVAL, "%zu items of %zu bytes: an array has at least one item of at least one byte", n, item_bytes);
@@ -40,19 +21,28 @@ static weft_array *new_array(weft_pool *pool, size_t n, size_t item_bytes, const
     weft_array *array = calloc(1, sizeof *array);
     if (!array)
         return NULL;
-    *array = (weft_array){.pool = pool, .n = n, .item_bytes = item_bytes, .options = *options, .reason = ""};
+    *array = (weft_array){.pool = pool, .n = n, .item_bytes = item_bytes, .options = *options};
+    array->options.weights = NULL;
+    for (unsigned i = 0; i < WF_REASONS; i++)
+        array->reasons[i] = "";
     array->nodes = weft_plan_nodes(plan, &array->node_count);
     array->worker_count = weft_pool_workers(pool);
     array->this_system = weft_plan_get_limits(plan)->this_system;
-    if (options->place == WEFT_ON_MEMORY_NODE)
-        array->memory_node = &weft_plan_memory_nodes(plan, NULL)[options->node];
     array->copies = options->place == WEFT_REPLICATED ? array->node_count : 1;
     array->bounds = calloc(array->worker_count + 1, sizeof *array->bounds);
+    array->stretches = calloc(array->node_count, sizeof *array->stretches);
     array->areas = calloc(array->copies, sizeof *array->areas);
-    if (array->bounds && array->areas)
+    if (array->bounds && array->stretches && array->areas && wf_place_resolve(array, options) == WEFT_OK)
         return array;
     weft_array_destroy(array);
     return NULL;
+}
+
+const char *wf_array_reason(const weft_array *array) {
+    unsigned i = 0;
+    while (i + 1 < WF_REASONS && !*array->reasons[i])
+        i++;
+    return array->reasons[i];
 }
 
 /* Areas are mapped without reserving swap, so the kernel refuses no size: touching too much would call its OOM killer. */
@@ -75,7 +65,7 @@ static weft_status reserve(weft_array *array) {
         if (status != WEFT_OK)
             return status;
         if (*area->reason)
-            array->reason = area->reason;
+            array->reasons[WF_REASON_PAGES] = area->reason;
         if (array->options.strict && array->options.pages == WEFT_PAGES_HUGE && area->pages != WEFT_PAGES_HUGE)
             return wf_fail(WEFT_ESTRICT, "no reserved huge pages for %zu items of %zu bytes: %s", array->n, array->item_bytes,
                            area->reason);
@@ -83,35 +73,22 @@ static weft_status reserve(weft_array *array) {
     return WEFT_OK;
 }
 
-/* Strict arrays on a node: no page is elsewhere, as far as the kernel says. Where it says nothing, nothing can be promised. */
-static weft_status verify(const weft_array *array) {
-    weft_placement placement;
-    const char *kind = array->memory_node ? "memory node" : "node";
-    if (weft_array_placement(array, &placement, NULL, 0) != WEFT_OK)
-        return wf_fail(WEFT_ESTRICT, "%s %u cannot be checked: %s", kind, array->options.node, weft_error_detail());
-    size_t elsewhere = placement.pages_asked - placement.pages_absent - placement.pages_expected;
-    return elsewhere ? wf_fail(WEFT_ESTRICT, "%zu of %zu pages asked are not on %s %u: it has no memory left for them", elsewhere,
-                               placement.pages_asked, kind, array->options.node)
-                     : WEFT_OK;
-}
-
 /*
  * A strict policy would let the kernel kill a process rather than place a page elsewhere, so pages are touched under a
- * preferred one, looked at, and only then held on their node.
+ * preferred one, looked at (weft_array_touch() does), and only then held on their nodes.
  */
 static weft_status furnish(weft_array *array) {
-    bool strict = array->options.strict && wf_array_is_on_one(array), untouched = array->options.untouched;
+    bool strict = array->options.strict, untouched = array->options.untouched;
     weft_status status = check_memory(array);
     if (status != WEFT_OK || (status = reserve(array)) != WEFT_OK)
         return status;
     wf_array_lay_out(array);
-    if ((status = wf_array_bind(array, strict && untouched)) != WEFT_OK || untouched)
+    if (!array->exact && (status = wf_array_bind(array, strict && untouched)) != WEFT_OK)
         return status;
+    if (untouched)
+        return WEFT_OK;
     status = weft_array_touch(array);
-    if (status != WEFT_OK || !strict)
-        return status;
-    status = verify(array);
-    return status == WEFT_OK ? wf_array_bind(array, true) : status;
+    return status == WEFT_OK && (strict || array->exact) ? wf_array_bind(array, strict) : status;
 }
 
 weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, size_t item_bytes,
@@ -120,7 +97,7 @@ weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, siz
         return wf_fail(WEFT_EINVAL, "array and pool must be given");
     weft_array_options known = {WEFT_ARRAY_OPTIONS_INIT};
     weft_status status = wf_options_copy(&known, sizeof known, options, "weft_array_options");
-    if (status != WEFT_OK || (status = check_options(&known, weft_pool_plan(pool))) != WEFT_OK ||
+    if (status != WEFT_OK || (status = wf_place_check(&known, weft_pool_plan(pool))) != WEFT_OK ||
         (status = check_size(n, item_bytes)) != WEFT_OK)
         return status;
     weft_array *made = new_array(pool, n, item_bytes, &known);
@@ -145,6 +122,10 @@ void weft_array_destroy(weft_array *array) {
         wf_area_release(&array->areas[copy]);
     free(array->areas);
     free(array->bounds);
+    free(array->stretches);
+    free(array->turns);
+    free(array->shares);
+    free(array->memory);
     free(array);
 }
 

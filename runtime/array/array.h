@@ -1,7 +1,7 @@
 /*
- * What an array is made of, shared by the files of this room: array.c (life), layout.c (who owns which bytes, and the
- * memory policy), touch.c (making pages present), migrate.c (moving them), locality.c (loops over arrays), placement.c (where pages
- * are).
+ * What an array is made of, shared by the files of this room: array.c (life), place.c (options to nodes), layout.c (who owns which
+ * bytes), policy.c (what the kernel is told), touch.c (making pages present), migrate.c (moving them), locality.c (loops over
+ * arrays), placement.c (where pages are).
  * Threading: everything is fixed after weft_array_create(); the items belong to the caller.
  */
 #ifndef WF_ARRAY_ARRAY_H
@@ -13,36 +13,62 @@
 #include "memory/pages.h"
 #include "weft/array.h"
 
+/* Why less is granted than asked, the gravest first. */
+enum wf_array_reason { WF_REASON_POLICY, WF_REASON_PAGES, WF_REASONS };
+
 struct weft_array {
     weft_pool *pool;
     const weft_plan_node *nodes; /* the plan's */
     unsigned node_count, worker_count;
     bool this_system; /* the plan's nodes are nodes of this machine */
     size_t n, item_bytes;
-    weft_array_options options;
-    const weft_plan_memory_node *memory_node; /* ON_MEMORY_NODE: the plan's; else NULL */
-    size_t unit;                              /* bytes: parts of different workers begin in different multiples of it */
-    size_t *bounds;                           /* worker i owns items [bounds[i], bounds[i + 1]); worker_count + 1 values */
-    bool policy;           /* the kernel was told where the pages belong; otherwise whoever touches first decides */
-    unsigned copies;       /* REPLICATED: node_count, else 1 */
-    struct wf_area *areas; /* one per copy */
-    const char *reason;    /* why less is granted than asked, "" if nothing is amiss; static */
+    weft_array_options options; /* without the caller's pointers */
+    unsigned *turns;            /* INTERLEAVED, WEIGHTED: unit u belongs to node turns[u mod period]; else NULL */
+    unsigned period;
+    bool exact;                           /* with turns: they begin with unit 0; else the kernel chooses which comes first */
+    bool *shares;                         /* per node: its workers own parts */
+    const weft_plan_memory_node **memory; /* per node: the memory-only node where its pages belong; NULL: with its workers */
+    size_t unit;                          /* bytes: parts of different workers begin in different multiples of it */
+    size_t *bounds;                       /* worker i owns items [bounds[i], bounds[i + 1]); worker_count + 1 values */
+    size_t *stretches;                    /* without turns: pages of node k begin at byte stretches[k]; node_count values */
+    bool policy;                     /* the kernel was told where the pages belong; otherwise whoever touches first decides */
+    unsigned copies;                 /* REPLICATED: node_count, else 1 */
+    struct wf_area *areas;           /* one per copy */
+    const char *reasons[WF_REASONS]; /* "" where nothing is amiss; static */
 };
+
+/* The gravest reason, "" if there is none. */
+const char *wf_array_reason(const weft_array *array);
+
+/* Options that make sense for a plan. WEFT_EINVAL. */
+weft_status wf_place_check(const weft_array_options *options, const weft_plan *plan);
+
+/* Where the pages belong, for sentences: "node 1". */
+const char *wf_place_name(const weft_array *array, char *text, size_t room);
+
+/* Set turns, period, exact, shares and memory from checked options. WEFT_ENOMEM. */
+weft_status wf_place_resolve(weft_array *array, const weft_array_options *options);
 
 /* Reserve one copy with the pages that the options ask for, or less where the area's reason says so. */
 weft_status wf_array_reserve(const weft_array *array, struct wf_area *area);
 
-/* Set unit and bounds; the areas are reserved. */
+/* Set unit, bounds and stretches; the areas are reserved. */
 void wf_array_lay_out(weft_array *array);
 
 /* First byte, in its area, of the part that begins with item `bound`: pages belong to the part whose items begin in them. */
 size_t wf_array_byte(const weft_array *array, size_t bound);
 
+/* The node, by its index in the plan, that a page of a copy belongs to. Not for turns that are not exact. */
+unsigned wf_array_owner(const weft_array *array, unsigned copy, size_t byte);
+
 /*
- * Tell the kernel where the pages belong; strict: on one node and nowhere else. Only an array whose options are strict fails
- * (WEFT_ESTRICT), others keep the reason.
+ * Tell the kernel where the pages belong; strict: on that node and nowhere else. Only an array whose options are strict fails
+ * (WEFT_ESTRICT), others keep the reason. Exact turns are told after they have been touched.
  */
 weft_status wf_array_bind(weft_array *array, bool strict);
+
+/* Exact turns: pages stay where their touch has put them, and come later where they are touched. */
+weft_status wf_array_hold(const weft_array *array);
 
 /* OS index of the node where workers of node k have their memory: of the plan, or where they have moved since. -1: none. */
 int wf_array_home(const weft_array *array, unsigned k);
@@ -50,13 +76,16 @@ int wf_array_home(const weft_array *array, unsigned k);
 /* Whether OS node `os_node` is that, or the node itself where it borrows memory from another. */
 bool wf_array_is_home(const weft_array *array, unsigned k, int os_node);
 
-/* Whether all pages belong on one node: of the pool, or a memory-only one. */
-bool wf_array_is_on_one(const weft_array *array);
+/* OS index of the node where the pages of node k belong: a memory-only one, or its home. -1: none. */
+int wf_array_target(const weft_array *array, unsigned k);
 
-/* Whether a page on OS node `os_node` is where the pages of node k belong (its part, its copy; the one node there is). */
+/* Whether a page on OS node `os_node` is where the pages of node k belong (its part, its turn, its copy). */
 bool wf_array_belongs(const weft_array *array, unsigned k, int os_node);
 
-/* Whether node k is among the nearest to the array's memory-only node. */
+/* Whether a page on OS node `os_node` is local to the workers of node k: at home, or on a memory-only node nearest to them. */
+bool wf_array_is_local(const weft_array *array, unsigned k, int os_node);
+
+/* ON_MEMORY_NODE: whether node k is among the nearest. */
 bool wf_array_is_nearest(const weft_array *array, unsigned k);
 
 #endif

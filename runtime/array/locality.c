@@ -99,13 +99,6 @@ static size_t find(const struct extents *extents, size_t item) {
     return low;
 }
 
-/* Whether a page on OS node `os_node` is local to the workers of node k. */
-static bool is_local(const weft_array *array, unsigned k, int os_node) {
-    if (wf_array_is_home(array, k, os_node))
-        return true;
-    return array->memory_node && wf_array_belongs(array, k, os_node) && wf_array_is_nearest(array, k);
-}
-
 static void count_items(struct line *line, const struct extents *extents, const weft_array *array, unsigned k, weft_range range) {
     if (!extents->count) {
         line->unknown += range.last - range.first;
@@ -115,7 +108,7 @@ static void count_items(struct line *line, const struct extents *extents, const 
         size_t end = i + 1 < extents->count && extents->list[i + 1].first < range.last ? extents->list[i + 1].first : range.last;
         if (extents->list[i].node == WF_NODE_ABSENT)
             line->unknown += end - range.first;
-        else if (is_local(array, k, extents->list[i].node))
+        else if (wf_array_is_local(array, k, extents->list[i].node))
             line->local += end - range.first;
         range.first = end;
     }

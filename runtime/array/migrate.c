@@ -17,60 +17,66 @@ static void take_slice(struct wf_migration_order *order, const struct wf_area *a
     order->step = 1;
 }
 
-/* Every so many units, of those that belong to node k. */
-static void take_turns(struct wf_migration_order *order, const struct wf_array_job *job, unsigned k, unsigned index,
-                       unsigned count) {
-    const weft_array *array = job->array;
+/* Of the worker's units of an array with turns, those of one turn in each period. */
+static void take_turn(struct wf_migration_order *order, const weft_array *array, unsigned worker, unsigned turn) {
     const struct wf_area *area = &array->areas[0];
-    unsigned nodes = array->node_count;
-    order->start = area->start;
-    order->bytes = area->bytes;
+    weft_range units = wf_array_turns_of(array, worker);
+    size_t first = units.first * area->page_bytes, last = units.last * area->page_bytes;
+    order->start = (const char *)area->start + first;
+    order->bytes = first < last ? (last < area->bytes ? last : area->bytes) - first : 0;
     order->unit = area->page_bytes;
-    order->first = (k + nodes - job->phase) % nodes + (size_t)index * nodes;
-    order->step = (size_t)count * nodes;
+    order->first = turn;
+    order->step = array->period;
 }
 
-/* The worker's share of what belongs to its node; none has bytes 0. */
-static struct wf_migration_order order_of(const struct wf_array_job *job, unsigned worker) {
-    const weft_array *array = job->array;
+/* Bytes of an area that belong to the worker's node; workers of the nearest nodes share those of a memory-only one. */
+static void take_part(struct wf_migration_order *order, const weft_array *array, unsigned worker) {
     unsigned k = wf_array_node_of(array, worker);
     const weft_plan_node *node = &array->nodes[k];
     const struct wf_area *area = &array->areas[array->copies > 1 ? k : 0];
-    unsigned index = worker - node->first_worker, count = node->worker_count;
     size_t first = 0, last = area->bytes;
-    int home = wf_array_home(array, k);
-    struct wf_migration_order order = {.target = home, .home = home == node->memory_node ? node->os_index : home};
-    switch (array->options.place) {
-    case WEFT_INTERLEAVED:
-        take_turns(&order, job, k, index, count);
-        break;
-    case WEFT_PARTITIONED:
-        first = wf_array_byte(array, array->bounds[node->first_worker]);
-        last = wf_array_byte(array, array->bounds[node->first_worker + count]);
-        take_slice(&order, area, wf_array_slice(area, first, last, index, count));
-        break;
-    case WEFT_ON_NODE:
-        if (k == array->options.node)
-            take_slice(&order, area, wf_array_slice(area, first, last, index, count));
-        break;
-    case WEFT_REPLICATED:
-        take_slice(&order, area, wf_array_slice(area, first, last, index, count));
-        break;
-    case WEFT_ON_MEMORY_NODE:
-        order.target = order.home = array->memory_node->os_index;
-        take_slice(&order, area, wf_array_memory_slice(array, worker));
-        break;
+    if (array->options.place == WEFT_ON_MEMORY_NODE) {
+        take_slice(order, area, wf_array_memory_slice(array, worker));
+        return;
     }
-    return order;
+    if (array->copies == 1) {
+        first = array->stretches[k];
+        last = k + 1 < array->node_count ? array->stretches[k + 1] : area->bytes;
+    }
+    take_slice(order, area, wf_array_slice(area, first, last, worker - node->first_worker, node->worker_count));
+}
+
+static struct wf_migration_order order_of(const weft_array *array, unsigned k) {
+    int target = wf_array_target(array, k);
+    bool borrows = !array->memory && target == array->nodes[k].memory_node;
+    return (struct wf_migration_order){.target = target, .home = borrows ? array->nodes[k].os_index : target};
+}
+
+static void pull_turns(struct wf_array_job *job, unsigned worker, struct wf_migration_order *order, weft_migration *found) {
+    const weft_array *array = job->array;
+    unsigned k = wf_array_node_of(array, worker);
+    for (unsigned turn = 0; turn < array->period; turn++) {
+        if (array->turns[(turn + job->phase) % array->period] != k)
+            continue;
+        take_turn(order, array, worker, turn);
+        if (order->bytes)
+            wf_failure_note(&job->failure, wf_migrate(order, found));
+    }
 }
 
 static void pull(void *arg, weft_range range) {
     struct wf_array_job *job = arg;
-    for (size_t worker = range.first; worker < range.last; worker++) {
-        struct wf_migration_order order = order_of(job, (unsigned)worker);
+    const weft_array *array = job->array;
+    for (unsigned worker = (unsigned)range.first; worker < range.last; worker++) {
+        struct wf_migration_order order = order_of(array, wf_array_node_of(array, worker));
         weft_migration found = WF_MIGRATION_INIT; /* in lines of its own until it is done */
-        if (order.bytes)
-            wf_failure_note(&job->failure, wf_migrate(&order, &found));
+        if (array->turns) {
+            pull_turns(job, worker, &order, &found);
+        } else {
+            take_part(&order, array, worker);
+            if (order.bytes)
+                wf_failure_note(&job->failure, wf_migrate(&order, &found));
+        }
         job->reports[worker] = found;
     }
 }
@@ -114,7 +120,7 @@ weft_status weft_array_migrate(weft_array *array, weft_migration *report) {
     struct wf_array_job job = {.array = array, .reports = calloc(array->worker_count, sizeof *job.reports)};
     if (!job.reports)
         return wf_fail(WEFT_ENOMEM, "no memory for the reports of %u workers", array->worker_count);
-    weft_status status = array->options.place == WEFT_INTERLEAVED ? choose_phase(&job) : WEFT_OK;
+    weft_status status = array->turns && !array->exact ? choose_phase(&job) : WEFT_OK;
     if (status == WEFT_OK)
         status = wf_array_run(&job, array->worker_count, pull);
     weft_migration sum = WF_MIGRATION_INIT;

@@ -9,19 +9,11 @@
 struct tally {
     const weft_array *array;
     struct wf_node_counts counts;
-    unsigned node; /* owner of the pages visited now: copies' node, or of the stretch; pages come in order */
+    unsigned copy; /* whose pages are visited now */
     size_t expected;
 };
 
-/* Partitioned: pages belong to the node in whose stretch they begin. */
-static void advance(struct tally *tally, size_t byte) {
-    const weft_array *array = tally->array;
-    while (tally->node + 1 < array->node_count &&
-           byte >= wf_array_byte(array, array->bounds[array->nodes[tally->node + 1].first_worker]))
-        tally->node++;
-}
-
-/* Interleaved pages belong on any node of the pool: which is first is the kernel's choice. */
+/* Turns that are not exact: pages belong on any node of the pool, since which is first is the kernel's choice. */
 static bool on_any_node(const weft_array *array, int os_node) {
     for (unsigned k = 0; k < array->node_count; k++)
         if (wf_array_is_home(array, k, os_node))
@@ -35,17 +27,16 @@ static void tally_page(void *arg, size_t page, int os_node) {
     wf_node_counts_add(&tally->counts, os_node);
     if (!array->this_system)
         return;
-    if (array->options.place == WEFT_PARTITIONED)
-        advance(tally, page * wf_page_bytes());
-    tally->expected +=
-        array->options.place == WEFT_INTERLEAVED ? on_any_node(array, os_node) : wf_array_belongs(array, tally->node, os_node);
+    if (array->turns && !array->exact)
+        tally->expected += on_any_node(array, os_node);
+    else
+        tally->expected += wf_array_belongs(array, wf_array_owner(array, tally->copy, page * wf_page_bytes()), os_node);
 }
 
 static weft_status tally_copies(struct tally *tally, struct wf_placement_scope *scope) {
     const weft_array *array = tally->array;
-    for (unsigned copy = 0; copy < array->copies; copy++) {
-        const struct wf_area *area = &array->areas[copy];
-        tally->node = array->options.place == WEFT_ON_NODE ? array->options.node : copy;
+    for (tally->copy = 0; tally->copy < array->copies; tally->copy++) {
+        const struct wf_area *area = &array->areas[tally->copy];
         weft_status status = wf_placement_visit(area->start, area->bytes, tally_page, tally, scope);
         if (status != WEFT_OK)
             return status;
@@ -57,8 +48,8 @@ static weft_status tally_copies(struct tally *tally, struct wf_placement_scope *
 static const char *reason_of(const struct tally *tally, const struct wf_placement_scope *scope) {
     if (scope->hidden)
         return wf_placement_reason(scope);
-    if (*tally->array->reason)
-        return tally->array->reason;
+    if (*wf_array_reason(tally->array))
+        return wf_array_reason(tally->array);
     if (tally->array->this_system && tally->expected < scope->asked - tally->counts.absent)
         return ELSEWHERE;
     return wf_placement_reason(scope);

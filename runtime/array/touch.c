@@ -7,6 +7,7 @@
 
 #include "array/workers.h"
 #include "base/status.h"
+#include "machine/binding.h"
 
 static void populate(struct wf_array_job *job, const struct wf_area *area, size_t first, size_t last) {
     wf_failure_note(&job->failure, wf_pages_populate((char *)area->start + first, last - first));
@@ -22,20 +23,35 @@ static void touch_part(void *arg, weft_range range) {
     }
 }
 
-/* Interleaved without a policy: page p by a worker of node p mod nodes, whose workers take turns. */
+/* The worker's units in its node's turns, neighbours at once. */
+static void touch_worker_turns(struct wf_array_job *job, unsigned worker) {
+    const weft_array *array = job->array;
+    const struct wf_area *area = &array->areas[0];
+    unsigned k = wf_array_node_of(array, worker);
+    weft_range units = wf_array_turns_of(array, worker);
+    for (size_t first = units.first, last; first < units.last; first = last) {
+        bool mine = array->turns[first % array->period] == k;
+        for (last = first + 1; last < units.last && (array->turns[last % array->period] == k) == mine;)
+            last++;
+        size_t end = last * area->page_bytes < area->bytes ? last * area->page_bytes : area->bytes;
+        if (mine)
+            populate(job, area, first * area->page_bytes, end);
+    }
+}
+
+/*
+ * Turns without a policy of the memory's own. A bound worker touches on its node anyway; its policy, for as long as that takes, also
+ * holds where workers are free to move.
+ */
 static void touch_in_turn(void *arg, weft_range range) {
     struct wf_array_job *job = arg;
     const weft_array *array = job->array;
-    const struct wf_area *area = &array->areas[0];
     for (size_t worker = range.first; worker < range.last; worker++) {
-        unsigned k = wf_array_node_of(array, (unsigned)worker);
-        const weft_plan_node *node = &array->nodes[k];
-        size_t turn = (worker - node->first_worker) * array->node_count + k;
-        size_t round = (size_t)node->worker_count * array->node_count;
-        for (size_t page = turn; page < (area->bytes - 1) / area->page_bytes + 1; page += round) {
-            size_t first = page * area->page_bytes, left = area->bytes - first;
-            populate(job, area, first, first + (left < area->page_bytes ? left : area->page_bytes));
-        }
+        struct wf_thread_policy before;
+        int home = wf_array_home(array, wf_array_node_of(array, (unsigned)worker));
+        wf_thread_policy_prefer(weft_pool_plan(array->pool), home, &before);
+        touch_worker_turns(job, (unsigned)worker);
+        wf_thread_policy_restore(&before);
     }
 }
 
@@ -65,24 +81,47 @@ static void touch_memory_node(void *arg, weft_range range) {
     }
 }
 
-weft_status weft_array_touch(weft_array *array) {
-    if (!array)
-        return wf_fail(WEFT_EINVAL, "array must be given");
+static weft_status touch_all(weft_array *array) {
     struct wf_array_job job = {.array = array};
     switch (array->options.place) {
-    case WEFT_ON_NODE:
-        job.first_worker = array->nodes[array->options.node].first_worker;
-        return wf_array_run(&job, array->nodes[array->options.node].worker_count, touch_part);
     case WEFT_ON_MEMORY_NODE:
         return wf_array_run(&job, array->worker_count, touch_memory_node);
     case WEFT_REPLICATED:
         return wf_array_run(&job, array->worker_count, touch_copy);
     case WEFT_INTERLEAVED:
-        return wf_array_run(&job, array->worker_count, array->policy ? touch_part : touch_in_turn);
+    case WEFT_WEIGHTED:
+        return wf_array_run(&job, array->worker_count, array->policy && !array->exact ? touch_part : touch_in_turn);
+    case WEFT_ON_NODE:
+        job.first_worker = array->nodes[array->options.node].first_worker;
+        return wf_array_run(&job, array->nodes[array->options.node].worker_count, touch_part);
     case WEFT_PARTITIONED:
         break;
     }
     return wf_array_run(&job, array->worker_count, touch_part);
+}
+
+/* Strict arrays: no page is elsewhere, as far as the kernel says. Where it says nothing, nothing can be promised. */
+static weft_status verify(const weft_array *array) {
+    char place[64];
+    weft_placement placement;
+    wf_place_name(array, place, sizeof place);
+    if (!array->this_system)
+        return wf_fail(WEFT_ESTRICT, "no page is on %s: the topology is not this machine's", place);
+    if (weft_array_placement(array, &placement, NULL, 0) != WEFT_OK)
+        return wf_fail(WEFT_ESTRICT, "%s cannot be checked: %s", place, weft_error_detail());
+    size_t elsewhere = placement.pages_asked - placement.pages_absent - placement.pages_expected;
+    return elsewhere
+               ? wf_fail(WEFT_ESTRICT,
+                         "%zu of %zu pages asked are not on %s: it has no memory left for them, or they were elsewhere before",
+                         elsewhere, placement.pages_asked, place)
+               : WEFT_OK;
+}
+
+weft_status weft_array_touch(weft_array *array) {
+    if (!array)
+        return wf_fail(WEFT_EINVAL, "array must be given");
+    weft_status status = touch_all(array);
+    return status == WEFT_OK && array->options.strict ? verify(array) : status;
 }
 
 static void copy_slice(void *arg, weft_range range) {

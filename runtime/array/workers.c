@@ -48,6 +48,15 @@ weft_range wf_array_slice(const struct wf_area *area, size_t first, size_t last,
     return (weft_range){begin, end < last ? end : last};
 }
 
+weft_range wf_array_turns_of(const weft_array *array, unsigned worker) {
+    const weft_plan_node *node = &array->nodes[wf_array_node_of(array, worker)];
+    unsigned index = worker - node->first_worker;
+    size_t units = (array->areas[0].bytes - 1) / array->areas[0].page_bytes + 1, periods = (units - 1) / array->period + 1;
+    size_t first = weft_partition(periods, node->worker_count, 1, index) * array->period;
+    size_t last = weft_partition(periods, node->worker_count, 1, index + 1) * array->period;
+    return (weft_range){first, last < units ? last : units};
+}
+
 weft_range wf_array_memory_slice(const weft_array *array, unsigned worker) {
     unsigned home = wf_array_node_of(array, worker), index = worker - array->nodes[home].first_worker, count = 0;
     if (!wf_array_is_nearest(array, home))

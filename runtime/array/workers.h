@@ -29,7 +29,7 @@ struct wf_array_job {
     unsigned first_worker;
     struct wf_failure failure;
     const void *items;       /* replicate: what to copy */
-    unsigned phase;          /* migrate, interleaved: unit u belongs to node (u + phase) mod nodes */
+    unsigned phase;          /* migrate, turns that are not exact: unit u belongs to node turns[(u + phase) mod period] */
     weft_migration *reports; /* migrate: one per worker */
 };
 
@@ -41,6 +41,9 @@ unsigned wf_array_node_of(const weft_array *array, unsigned worker);
 
 /* Part `index` of `count` of bytes [first, last) of an area, in whole units of its pages: bytes of the area. */
 weft_range wf_array_slice(const struct wf_area *area, size_t first, size_t last, unsigned index, unsigned count);
+
+/* Units of an array with turns: workers of a node share its turns by whole periods, and this is the worker's share of them. */
+weft_range wf_array_turns_of(const weft_array *array, unsigned worker);
 
 /* What the worker touches and moves of a memory-only node: workers of the nearest nodes share it, the others' part is empty. */
 weft_range wf_array_memory_slice(const weft_array *array, unsigned worker);

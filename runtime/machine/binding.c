@@ -2,7 +2,10 @@
 #include "machine/binding.h"
 
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/status.h"
 #include "machine/plan.h"
@@ -154,4 +157,27 @@ weft_status wf_bind_memory_interleaved(const weft_plan *plan, void *start, size_
         status = bind_area(plan, start, bytes, nodes, HWLOC_MEMBIND_INTERLEAVE, 0);
     hwloc_bitmap_free(nodes);
     return status;
+}
+
+weft_status wf_bind_memory_first_touch(const weft_plan *plan, void *start, size_t bytes) {
+    weft_status status = refuse_foreign(plan);
+    hwloc_const_nodeset_t all = hwloc_topology_get_complete_nodeset(plan->topology->hwloc);
+    return status ? status : bind_area(plan, start, bytes, all, HWLOC_MEMBIND_FIRSTTOUCH, 0);
+}
+
+bool wf_thread_policy_prefer(const weft_plan *plan, int os_node, struct wf_thread_policy *before) {
+    enum { BITS = 8 * sizeof(unsigned long) };
+    struct wf_thread_policy wanted = {.nodes = {0}};
+    *before = (struct wf_thread_policy){.changed = false};
+    if (!plan->limits.this_system || os_node < 0 || os_node >= WF_POLICY_NODES - 1)
+        return false;
+    wanted.nodes[os_node / BITS] = 1ul << os_node % BITS;
+    before->changed = !syscall(SYS_get_mempolicy, &before->mode, before->nodes, (unsigned long)WF_POLICY_NODES, NULL, 0ul) &&
+                      !syscall(SYS_set_mempolicy, MPOL_PREFERRED, wanted.nodes, (unsigned long)WF_POLICY_NODES);
+    return before->changed;
+}
+
+void wf_thread_policy_restore(const struct wf_thread_policy *before) {
+    if (before->changed && syscall(SYS_set_mempolicy, before->mode, before->nodes, (unsigned long)WF_POLICY_NODES))
+        syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0ul); /* no memory for a policy: this one needs none */
 }

@@ -12,6 +12,8 @@
 #include "machine/cpu_mask.h"
 #include "weft/plan.h"
 
+#define WF_POLICY_NODES 4096 /* Linux has at most 1024 */
+
 /* Take one more reference; weft_plan_destroy() gives it back. */
 weft_plan *wf_plan_retain(const weft_plan *plan);
 
@@ -39,7 +41,24 @@ weft_status wf_bind_memory(const weft_plan *plan, void *start, size_t bytes, int
 /* The same, preferred, for memory that may be touched already: its pages are moved there. */
 weft_status wf_move_memory(const weft_plan *plan, void *start, size_t bytes, int os_node);
 
+/* The same, for memory on which pages stay where they are and come where they are touched, whatever the threads' policies. */
+weft_status wf_bind_memory_first_touch(const weft_plan *plan, void *start, size_t bytes);
+
 /* As wf_bind_memory(), pages in turn over `count` OS nodes; those that the system does not name (below 0) are left out. */
 weft_status wf_bind_memory_interleaved(const weft_plan *plan, void *start, size_t bytes, const int *os_nodes, unsigned count);
+
+/* A thread's memory policy, while it has another. */
+struct wf_thread_policy {
+    bool changed;
+    int mode;
+    unsigned long nodes[WF_POLICY_NODES / (8 * sizeof(unsigned long))];
+};
+
+/*
+ * Have what the calling thread touches from now on lie on OS node `os_node`, if that may be, where the memory has no policy of its
+ * own; *before is for wf_thread_policy_restore(). False: the kernel refuses, or there is no such node, and nothing has changed.
+ */
+bool wf_thread_policy_prefer(const weft_plan *plan, int os_node, struct wf_thread_policy *before);
+void wf_thread_policy_restore(const struct wf_thread_policy *before);
 
 #endif

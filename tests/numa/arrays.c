@@ -159,6 +159,40 @@ static void check_interleaved(size_t count) {
     weft_array_destroy(array);
 }
 
+/* Nodes with more weight come first; every period of pages has each node's share, wherever it begins. */
+static void check_weighted(size_t count, weft_pages kind, unsigned heavy, bool strict, bool untouched) {
+    unsigned nodes = weft_pool_nodes(pool), weights[MAX_NODES], period = 0;
+    for (unsigned node = 0; node < nodes; node++)
+        period += weights[node] = node % 2 ? 1 : heavy;
+    weft_array *array;
+    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_WEIGHTED, .pages = kind, .strict = strict};
+    options.weights = weights;
+    options.weight_count = nodes;
+    options.untouched = untouched;
+    OK(weft_array_create(&array, pool, count, page, &options));
+    if (untouched)
+        OK(weft_array_touch(array));
+    int *lies = malloc(count * sizeof *lies);
+    CHECK(lies);
+    struct pages pages = pages_ask(weft_array_data(array), count * page, lies);
+    size_t unit = kind == WEFT_PAGES_THP ? ((size_t)2 << 20) / page : 1;
+    CHECK(pages.present == count);
+    for (size_t first = 0; first + period * unit <= count; first += unit)
+        for (unsigned node = 0; node < nodes; node++) {
+            size_t on = 0;
+            for (size_t i = first; i < first + period * unit; i++)
+                on += lies[i] == os_node(pool, node);
+            CHECK(on == weights[node] * unit);
+        }
+    weft_placement placement;
+    OK(weft_array_placement(array, &placement, NULL, 0));
+    CHECK(placement.pages_expected == count && (!*placement.reason || machine.nodes == 1));
+    printf("weighted %u:1, %s%s pages: %zu of %zu in their turn\n", heavy, strict ? "strict, " : "",
+           kind == WEFT_PAGES_THP ? "huge" : "base", placement.pages_expected, count);
+    free(lies);
+    weft_array_destroy(array);
+}
+
 static void check_on_nodes(size_t count) {
     for (unsigned node = 0; node < weft_pool_nodes(pool); node++) {
         weft_array *array;
@@ -280,6 +314,14 @@ int main(int argc, char **argv) {
     check_touched(2048, false);
     check_interleaved(4096);
     check_interleaved(1021);
+    check_weighted(2000, WEFT_PAGES_BASE, 3, false, false);
+    check_weighted(601, WEFT_PAGES_BASE, 5, true, true);
+    check_weighted((size_t)2 * 4 * 512 * weft_pool_nodes(pool), WEFT_PAGES_THP, 3, true, false);
+    weft_pool *bound = pool; /* workers that may run anywhere put pages in turn all the same */
+    OK(weft_pool_create(&pool, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .pin = WEFT_PIN_NONE}));
+    check_weighted(2000, WEFT_PAGES_BASE, 3, true, false);
+    OK(weft_pool_destroy(pool));
+    pool = bound;
     check_on_nodes(1024);
     check_replicated(512);
     check_memory_nodes(1000);

@@ -300,6 +300,9 @@ int main(int argc, char **argv) {
     check_array("partitioned, huge pages", (weft_array_options){.pages = WEFT_PAGES_THP}, 4096 * weft_pool_workers(pool) / 2);
     for (size_t count = 1021; count < 1023; count++) /* begin on different nodes */
         check_array("interleaved", (weft_array_options){.place = WEFT_INTERLEAVED, .pages = WEFT_PAGES_BASE}, count);
+    static const unsigned weights[MAX_NODES] = {2, 1, 1, 1, 1, 1, 1, 1};
+    weft_array_options weighted = {.place = WEFT_WEIGHTED, .weights = weights, .weight_count = weft_pool_nodes(pool)};
+    check_array("weighted", weighted, 1021);
     check_array("on node 0", (weft_array_options){.place = WEFT_ON_NODE, .strict = true}, 1000);
     check_array("on node 0, huge pages", (weft_array_options){.place = WEFT_ON_NODE, .pages = WEFT_PAGES_THP}, 3 * 512);
     unsigned memory_nodes;

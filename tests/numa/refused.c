@@ -144,6 +144,13 @@ static void run_child(int error, bool one_thread) {
     use_array(pool, options, 'p', error);
     options.place = WEFT_INTERLEAVED;
     use_array(pool, options, 'i', error);
+    static const unsigned weights[MAX_NODES] = {3, 1, 3, 1, 3, 1, 3, 1};
+    options.place = WEFT_WEIGHTED;
+    options.weights = weights;
+    options.weight_count = told->nodes;
+    use_array(pool, options, 'g', error);
+    options.weights = NULL;
+    options.weight_count = 0;
     options.place = WEFT_ON_NODE;
     for (options.node = 0; options.node < told->nodes; options.node++) {
         told->on_node = told->os_node[options.node];
@@ -195,6 +202,20 @@ static void look_at_turns(pid_t child) {
     CHECK(pages.present == PAGES && most - least <= 1);
 }
 
+/* Weighted 3, 1, 3, 1, ...: as many pages on each node, within one period. */
+static void look_at_weights(pid_t child) {
+    size_t sum = 0, right = 0;
+    struct pages pages = pages_ask_of(child, told->data, PAGES * page, NULL);
+    for (unsigned node = 0; node < told->nodes; node++)
+        sum += node % 2 ? 1 : 3;
+    for (unsigned node = 0; node < told->nodes; node++) {
+        size_t on = pages.on[told->os_node[node]], weight = node % 2 ? 1 : 3, least = PAGES / sum * weight;
+        right += on >= least && on <= least + (PAGES % sum ? weight : 0);
+    }
+    printf("  %-42s %zu of %u nodes have their share\n", "weighted by first touch", right, told->nodes);
+    CHECK(pages.present == PAGES && right == told->nodes);
+}
+
 static void look_at_copies(pid_t child) {
     size_t home = 0;
     for (unsigned i = 0; i < told->workers; i++)
@@ -212,6 +233,9 @@ static void look(pid_t child, char what) {
         break;
     case 'i':
         look_at_turns(child);
+        break;
+    case 'g':
+        look_at_weights(child);
         break;
     case 'n':
         demand("on one node by first touch", pages_ask_of(child, told->data, PAGES * page, NULL).on[told->on_node], PAGES);

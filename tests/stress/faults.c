@@ -108,13 +108,14 @@ static void body(void *arg, weft_range range) {
         ((char *)arg)[i]++;
 }
 
-static weft_status use_array(weft_place place) {
+static weft_status use_array(weft_array_options options) {
     enum { N = 100000 };
     weft_array *array = NULL;
     weft_loop_report report;
     weft_placement placement;
     size_t per_node[8];
-    weft_status status = weft_array_create(&array, pool, N, 1, &(weft_array_options){WEFT_ARRAY_OPTIONS_INIT, .place = place});
+    options.size = sizeof options;
+    weft_status status = weft_array_create(&array, pool, N, 1, &options);
     CHECK(!status == !!array);
     if (!status)
         status =
@@ -147,19 +148,25 @@ static weft_status use_memory(void) {
 }
 
 static weft_status use_partitioned(void) {
-    return use_array(WEFT_PARTITIONED);
+    return use_array((weft_array_options){.place = WEFT_PARTITIONED});
 }
 
 static weft_status use_interleaved(void) {
-    return use_array(WEFT_INTERLEAVED);
+    return use_array((weft_array_options){.place = WEFT_INTERLEAVED});
+}
+
+static weft_status use_weighted(void) {
+    static const unsigned weights[64] = {3, 1};
+    weft_array_options options = {.place = WEFT_WEIGHTED, .weights = weights, .weight_count = weft_pool_nodes(pool)};
+    return use_array(options);
 }
 
 static weft_status use_on_node(void) {
-    return use_array(WEFT_ON_NODE);
+    return use_array((weft_array_options){.place = WEFT_ON_NODE});
 }
 
 static weft_status use_replicated(void) {
-    return use_array(WEFT_REPLICATED);
+    return use_array((weft_array_options){.place = WEFT_REPLICATED});
 }
 
 static const struct {
@@ -176,6 +183,7 @@ static const struct {
                  {"memory", use_memory, false},
                  {"partitioned", use_partitioned, false},
                  {"interleaved", use_interleaved, false},
+                 {"weighted", use_weighted, false},
                  {"on one node", use_on_node, false},
                  {"replicated", use_replicated, false}};
 

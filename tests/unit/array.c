@@ -160,7 +160,7 @@ Test(array, huge_pages_of_several_nodes_hold_at_least_four_per_worker_or_give_wa
     weft_array *small = make(pool, 15 * huge, 1, (weft_array_options){.untouched = true});
     cr_assert_eq(small->areas[0].pages, WEFT_PAGES_BASE);
     cr_assert_eq(small->unit, wf_page_bytes());
-    cr_assert_str_not_empty(small->reason);
+    cr_assert_str_not_empty(small->reasons[WF_REASON_PAGES]);
     weft_array *large = make(pool, 17 * huge, 1, (weft_array_options){.untouched = true});
     if (large->areas[0].pages == WEFT_PAGES_THP)
         for (unsigned w = 1; w < 4; w++)
@@ -411,6 +411,12 @@ Test(array, strictness_fails_instead_of_degrading) {
     cr_assert_eq(weft_array_create(&array, foreign, 1000, 8, &on_node), WEFT_ESTRICT);
     cr_assert_null(array, "outputs are written on success only");
     cr_assert(strstr(weft_error_detail(), "node 1"));
+    for (weft_place place = WEFT_PARTITIONED; place <= WEFT_REPLICATED; place++) {
+        on_node.place = place;
+        cr_assert_eq(weft_array_create(&array, foreign, 1000, 8, &on_node), WEFT_ESTRICT, "place %d", (int)place);
+        cr_assert(strstr(weft_error_detail(), "not this machine's"), "%s", weft_error_detail());
+    }
+    on_node.place = WEFT_ON_NODE;
     on_node.node = 0;
     weft_status status = weft_array_create(&array, live, 100000, 8, &on_node);
     cr_assert(status == WEFT_OK || status == WEFT_ESTRICT, "%s", weft_error_detail());
@@ -421,6 +427,97 @@ Test(array, strictness_fails_instead_of_degrading) {
     cr_assert(strstr(weft_error_detail(), "nr_hugepages"));
     weft_pool_destroy(foreign);
     weft_pool_destroy(live);
+}
+
+/* Owners of the first units of an array with turns, as a text of node numbers. */
+static const char *turns_of(const weft_array *array, size_t units) {
+    static char text[64];
+    for (size_t unit = 0; unit < units; unit++)
+        text[unit] = (char)('0' + wf_array_owner(array, 0, unit * array->areas[0].page_bytes));
+    text[units] = 0;
+    return text;
+}
+
+static weft_array *weigh(weft_pool *pool, size_t n, size_t item_bytes, const unsigned *weights, weft_array_options options) {
+    options.place = WEFT_WEIGHTED;
+    options.weights = weights;
+    options.weight_count = weft_pool_nodes(pool);
+    return make(pool, n, item_bytes, options);
+}
+
+Test(array, weights_give_each_node_its_pages_of_every_period_spread_out) {
+    static const struct {
+        unsigned weights[3];
+        const char *turns;
+    } cases[] = {{{1, 1, 1}, "012012012012"}, {{3, 1, 0}, "001000100010"}, {{600, 200, 0}, "001000100010"},
+                 {{2, 0, 1}, "020020020020"}, {{0, 0, 7}, "222222222222"}, {{5, 2, 1}, "010020100100"}};
+    weft_pool *pool = make_pool(THREE_NODES);
+    for (size_t i = 0; i < WF_ARRAY_LENGTH(cases); i++) {
+        weft_array *array = weigh(pool, 12 * wf_page_bytes(), 1, cases[i].weights, (weft_array_options){.untouched = true});
+        if (i < 5)
+            cr_assert_str_eq(turns_of(array, 12), cases[i].turns);
+        size_t units[3] = {0}, sum = cases[i].weights[0] + cases[i].weights[1] + cases[i].weights[2];
+        for (size_t turn = 0; turn < array->period; turn++)
+            units[array->turns[turn]]++;
+        for (unsigned k = 0; k < 3; k++)
+            cr_assert_eq(units[k] * sum, array->period * cases[i].weights[k]);
+        weft_array_destroy(array);
+    }
+    weft_pool_destroy(pool);
+}
+
+/* Each unit of a node is in the share of exactly one of its workers. */
+static void check_turn_shares(const weft_array *array) {
+    size_t units = (array->areas[0].bytes - 1) / array->areas[0].page_bytes + 1;
+    for (size_t unit = 0; unit < units; unit++) {
+        unsigned sharers = 0;
+        for (unsigned worker = 0; worker < array->worker_count; worker++) {
+            weft_range share = wf_array_turns_of(array, worker);
+            bool mine = wf_array_owner(array, 0, unit * array->areas[0].page_bytes) == wf_array_node_of(array, worker);
+            sharers += mine && share.first <= unit && unit < share.last;
+        }
+        cr_assert_eq(sharers, 1, "unit %zu", unit);
+    }
+}
+
+Test(array, weighted_arrays_are_touched_in_whole_by_the_owners_of_their_pages) {
+    static const unsigned weights[] = {3, 1, 2};
+    static const size_t pages[] = {1, 2, 5, 6, 7, 1000, 3001};
+    static const char *const topologies[] = {NULL, TWO_NODES, THREE_NODES};
+    for (size_t t = 0; t < WF_ARRAY_LENGTH(topologies); t++) {
+        weft_pool *pool = make_pool(topologies[t]);
+        for (size_t i = 0; i < WF_ARRAY_LENGTH(pages) && weft_pool_nodes(pool) <= 3; i++) {
+            weft_array *array = weigh(pool, pages[i], wf_page_bytes(), weights, (weft_array_options){0});
+            check_turn_shares(array);
+            cr_assert_eq(placement_of(array).pages_absent, 0);
+            if (!t)
+                cr_assert_eq(placement_of(array).pages_expected, pages[i]);
+            weft_array_destroy(array);
+            array = weigh(pool, pages[i], wf_page_bytes(), weights, (weft_array_options){.untouched = true});
+            cr_assert_eq(placement_of(array).pages_absent, pages[i]);
+            cr_assert_eq(weft_array_touch(array), WEFT_OK, "%s", weft_error_detail());
+            cr_assert_eq(placement_of(array).pages_absent, 0);
+            weft_array_destroy(array);
+        }
+        weft_pool_destroy(pool);
+    }
+}
+
+Test(array, exact_turns_take_huge_pages_only_for_four_periods_of_them) {
+    static const unsigned weights[] = {3, 1};
+    weft_pool *pool = make_pool(TWO_NODES);
+    size_t huge = wf_thp_bytes();
+    if (!huge)
+        cr_skip_test("no transparent huge pages");
+    weft_array *small = weigh(pool, 15 * huge, 1, weights, (weft_array_options){.untouched = true});
+    cr_assert_eq(small->areas[0].pages, WEFT_PAGES_BASE);
+    cr_assert(strstr(small->reasons[WF_REASON_PAGES], "4 periods"));
+    weft_array *large = weigh(pool, 16 * huge, 1, weights, (weft_array_options){.untouched = true});
+    if (large->areas[0].pages == WEFT_PAGES_THP)
+        cr_assert_str_eq(turns_of(large, 8), "00100010", "by huge pages");
+    weft_array_destroy(small);
+    weft_array_destroy(large);
+    weft_pool_destroy(pool);
 }
 
 static void nothing(void *arg, weft_range range) {
@@ -445,10 +542,19 @@ Test(array, unusable_arguments_are_errors) {
     expect_invalid(pool, SIZE_MAX, 1, (weft_array_options){0});
     expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_ON_NODE, .node = 2});
     expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_ON_NODE, .node = UINT_MAX});
-    expect_invalid(pool, 8, 8, (weft_array_options){.place = (weft_place)5});
+    expect_invalid(pool, 8, 8, (weft_array_options){.place = (weft_place)99});
     expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_ON_MEMORY_NODE});
     cr_assert(strstr(weft_error_detail(), "no node with memory and without workers"), "%s", weft_error_detail());
     expect_invalid(pool, 8, 8, (weft_array_options){.pages = (weft_pages)9});
+    static const unsigned weights[] = {1, 1001}, zeros[2];
+    expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_WEIGHTED});
+    cr_assert(strstr(weft_error_detail(), "one for each of the pool's 2 nodes"), "%s", weft_error_detail());
+    expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_WEIGHTED, .weight_count = 2});
+    expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_WEIGHTED, .weights = weights, .weight_count = 1});
+    expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_WEIGHTED, .weights = weights, .weight_count = 2});
+    cr_assert(strstr(weft_error_detail(), "1001 of node 1"), "%s", weft_error_detail());
+    expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_WEIGHTED, .weights = zeros, .weight_count = 2});
+    expect_invalid(pool, 8, 8, (weft_array_options){.place = WEFT_INTERLEAVED, .weights = weights, .weight_count = 2});
     expect_invalid(NULL, 8, 8, (weft_array_options){0});
     cr_assert_eq(weft_array_create(NULL, pool, 8, 8, NULL), WEFT_EINVAL);
     cr_assert_eq(weft_array_create(&array, pool, (size_t)PTRDIFF_MAX, 1, NULL), WEFT_ENOMEM);
