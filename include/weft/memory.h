@@ -32,28 +32,54 @@ typedef struct weft_placement {
     const char *reason;    /**< why less is known or granted than asked ("" if nothing is amiss); static string */
 } weft_placement;
 
+typedef enum weft_query {
+    WEFT_QUERY_SAMPLED = 0, /**< above 65536 pages one of each stretch of equal length: bounded time for any size */
+    WEFT_QUERY_EXACT = 1    /**< every page */
+} weft_query;
+
 /**
- * Ask the kernel where the pages of [start, start + bytes) lie: any memory of the process.
+ * Ask the kernel where the pages of [start, start + bytes) lie: any memory of the process. weft_memory_placement() is the sampled
+ * query.
  *
  * @param placement  [out]
  * @param per_node   [out] room for `nodes` counts: per_node[k] pages on OS node k; NULL with nodes 0: not wanted. Pages on OS
  *                   nodes beyond are counted in the last.
  * @return WEFT_OK; WEFT_EINVAL; WEFT_EPERM or WEFT_ENOTSUP: the kernel refuses move_pages; WEFT_ENOMEM.
  *
- * Threads: any. Blocks: for one system call per 4096 pages asked. Above 65536 pages one of each stretch of equal length is asked.
+ * Memory that is not mapped counts as absent, and so do pages of a device. Nothing is accessed: a file that has become shorter
+ * than its mapping is no danger.
+ *
+ * Threads: any. Blocks: for one system call per 4096 pages asked.
  */
+WEFT_API weft_status weft_memory_query(const void *start, size_t bytes, weft_query query, weft_placement *placement,
+                                       size_t *per_node, size_t nodes);
 WEFT_API weft_status weft_memory_placement(const void *start, size_t bytes, weft_placement *placement, size_t *per_node,
                                            size_t nodes);
 
+/** Why a page stayed where it is, the gravest last; see weft_refusal_text(). */
+typedef enum weft_refusal {
+    WEFT_REFUSED_BUSY = 0,       /**< pinned for a device, under input or output, or moving for somebody else */
+    WEFT_REFUSED_PAGE_CACHE = 1, /**< a file's page that its file system does not let go of */
+    WEFT_REFUSED_IMMOVABLE = 2,  /**< the kernel does not move this kind of page */
+    WEFT_REFUSED_SHARED = 3,     /**< other processes have it mapped too */
+    WEFT_REFUSED_NO_NODE = 4,    /**< the node has no name in this system, or the process may not use it */
+    WEFT_REFUSED_NO_ROOM = 5,    /**< the node has no memory left */
+    WEFT_REFUSALS = 6
+} weft_refusal;
+
+/** What a refusal means and what helps. "" for a value that is none. Threads: any. The string is static. */
+WEFT_API const char *weft_refusal_text(weft_refusal refusal);
+
 /** What became of pages that were to move. Counts are in base pages: pages = moved + there_already + absent + refused. */
 typedef struct weft_migration {
-    size_t page_bytes;    /**< base page size */
-    size_t pages;         /**< pages of the memory */
-    size_t moved;         /**< were elsewhere and are on the node now */
-    size_t there_already; /**< were on the node before */
-    size_t absent;        /**< not present (or the shared page of zeros): they stay so */
-    size_t refused;       /**< present elsewhere and still there; reason says why */
-    const char *reason;   /**< the gravest reason why pages were refused, or hidden as absent ones ("": none); static string */
+    size_t page_bytes;                /**< base page size */
+    size_t pages;                     /**< pages of the memory */
+    size_t moved;                     /**< were elsewhere and are on the node now */
+    size_t there_already;             /**< were on the node before */
+    size_t absent;                    /**< not present (or the shared page of zeros): they stay so */
+    size_t refused;                   /**< present elsewhere and still there */
+    size_t refused_by[WEFT_REFUSALS]; /**< of these, for each weft_refusal */
+    const char *reason; /**< the gravest reason why pages were refused, or hidden as absent ones ("": none); static string */
 } weft_migration;
 
 /**

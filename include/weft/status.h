@@ -24,7 +24,8 @@ typedef enum weft_status {
     WEFT_ETOPOLOGY = 8, /**< the topology could not be loaded or holds no processing unit this process may use */
     WEFT_EDEADLK = 9,   /**< the call would wait for itself */
     WEFT_ESTRICT = 10,  /**< strict mode was asked for, and the machine granted less than was asked */
-    WEFT_EFORK = 11     /**< the pool belongs to the process this one was forked from: its workers do not exist here */
+    WEFT_EFORK = 11,    /**< the pool belongs to the process this one was forked from: its workers do not exist here */
+    WEFT_ECANCELED = 12 /**< the caller's own callback said to stop */
 } weft_status;
 
 /**

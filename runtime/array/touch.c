@@ -8,6 +8,7 @@
 #include "array/workers.h"
 #include "base/status.h"
 #include "machine/binding.h"
+#include "memory/mappings.h"
 
 static void populate(struct wf_array_job *job, const struct wf_area *area, size_t first, size_t last) {
     wf_failure_note(&job->failure, wf_pages_populate((char *)area->start + first, last - first));
@@ -159,7 +160,7 @@ static void touch_foreign(void *arg, weft_range range) {
     size_t first = range.first * job->item_bytes; /* within bytes: the last item may be cut, no other */
     size_t count = range.last - range.first;
     size_t length = count > (job->bytes - first) / job->item_bytes ? job->bytes - first : count * job->item_bytes;
-    wf_failure_note(&job->failure, wf_pages_populate(job->start + first, length));
+    wf_failure_note(&job->failure, wf_foreign_populate(job->start + first, length, WF_WRITE));
 }
 
 weft_status weft_touch(weft_pool *pool, void *start, size_t bytes, size_t item_bytes) {

@@ -8,9 +8,9 @@
 static _Thread_local char detail[sizeof(((struct wf_detail *)0)->text)];
 
 const char *weft_status_name(weft_status status) {
-    static const char *const names[] = {"WEFT_OK",        "WEFT_EINVAL",  "WEFT_ENOMEM",  "WEFT_EAGAIN",
-                                        "WEFT_ECLOSED",   "WEFT_EPERM",   "WEFT_ENOTSUP", "WEFT_EIO",
-                                        "WEFT_ETOPOLOGY", "WEFT_EDEADLK", "WEFT_ESTRICT", "WEFT_EFORK"};
+    static const char *const names[] = {"WEFT_OK",      "WEFT_EINVAL",  "WEFT_ENOMEM",   "WEFT_EAGAIN",    "WEFT_ECLOSED",
+                                        "WEFT_EPERM",   "WEFT_ENOTSUP", "WEFT_EIO",      "WEFT_ETOPOLOGY", "WEFT_EDEADLK",
+                                        "WEFT_ESTRICT", "WEFT_EFORK",   "WEFT_ECANCELED"};
     size_t index = (size_t)status;
     return index < WF_ARRAY_LENGTH(names) ? names[index] : "WEFT_E?";
 }

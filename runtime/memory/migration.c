@@ -20,28 +20,40 @@
 
 #include "base/compiler.h"
 #include "base/status.h"
+#include "memory/mappings.h"
 #include "memory/pages.h"
 #include "memory/placement.h"
 
 #define BATCH 4096
+#define OPEN (-1)
 #define UNANSWERED (-EAGAIN) /* the kernel says nothing about this page */
 
-/* By gravity. */
-static const char *const reasons[] = {
-    "",
-    "pages that are in memory but unmapped (NUMA balancing on Linux 6.1, page cache) count as absent and stay where they are",
-    "some pages are in use by the kernel or a device (pinned, under input or output): they may move later",
-    "some pages cannot be moved: move_pages(2) refuses them",
-    "some pages are shared with other processes, and stay",
-    "the node has no name in this system, or the process may not use it (any more)",
-    "the node has no memory left",
+#define HIDDEN                                                                                                                   \
+    "pages that are in memory but unmapped (NUMA balancing on Linux 6.1, page cache) count as absent and stay where they are; "  \
+    "touching maps those of a file, and then they move"
+
+static const char *const refusals[WEFT_REFUSALS] = {
+    [WEFT_REFUSED_BUSY] = "some pages are in use by the kernel or a device (pinned, under input or output): they may move later",
+    [WEFT_REFUSED_PAGE_CACHE] = "some pages are a file's (page cache) and in use by its file system: they may move once they are "
+                                "written back (msync, fsync), or copy the data into an array of weft's own",
+    [WEFT_REFUSED_IMMOVABLE] = "some pages cannot be moved: move_pages(2) refuses them",
+    [WEFT_REFUSED_SHARED] =
+        "some pages are shared with other processes (as of a file that several have mapped), and stay: they lie "
+        "well where the first to touch them belongs there, or copy the data into an array of weft's own",
+    [WEFT_REFUSED_NO_NODE] = "the node has no name in this system, or the process may not use it (any more)",
+    [WEFT_REFUSED_NO_ROOM] = "the node has no memory left",
 };
-enum { FINE, HIDDEN, BUSY, IMMOVABLE, SHARED, NO_NODE, NO_ROOM };
+
+const char *weft_refusal_text(weft_refusal refusal) {
+    return (unsigned)refusal < WEFT_REFUSALS ? refusals[refusal] : "";
+}
 
 struct batch {
     const struct wf_migration_order *order;
     weft_migration *report;
-    unsigned closed; /* reason why the target takes no more, else FINE */
+    int closed; /* weft_refusal why the target takes no more, else OPEN */
+    unsigned tries;
+    struct wf_mapping mapping; /* of the last page that was refused */
     size_t count;
     void *pages[BATCH]; /* only named to the kernel, never accessed */
     int nodes[BATCH];   /* where they are */
@@ -49,16 +61,17 @@ struct batch {
     int targets[BATCH];
 };
 
-static unsigned gravity(const char *reason) {
-    for (unsigned i = WF_ARRAY_LENGTH(reasons) - 1; i > 0; i--)
-        if (reason == reasons[i])
-            return i;
-    return FINE;
+/* -1: fine, 0: hidden, else 1 and a refusal. */
+static int gravity(const char *reason) {
+    for (int i = WEFT_REFUSALS - 1; i >= 0; i--)
+        if (reason == refusals[i])
+            return i + 1;
+    return *reason ? 0 : -1;
 }
 
-static void note(weft_migration *report, unsigned reason) {
-    if (reason > gravity(report->reason))
-        report->reason = reasons[reason];
+static void note(weft_migration *report, const char *reason) {
+    if (gravity(reason) > gravity(report->reason))
+        report->reason = reason;
 }
 
 void wf_migration_add(weft_migration *sum, const weft_migration *part) {
@@ -68,13 +81,27 @@ void wf_migration_add(weft_migration *sum, const weft_migration *part) {
     sum->there_already += part->there_already;
     sum->absent += part->absent;
     sum->refused += part->refused;
-    note(sum, gravity(part->reason));
+    for (unsigned i = 0; i < WEFT_REFUSALS; i++)
+        sum->refused_by[i] += part->refused_by[i];
+    note(sum, part->reason);
 }
 
-static unsigned reason_of(int answer) {
+static bool is_of_file(struct batch *batch, const void *page) {
+    uintptr_t address = (uintptr_t)page;
+    if (address < batch->mapping.first || address >= batch->mapping.last)
+        wf_mapping_find(address, &batch->mapping);
+    return batch->mapping.file;
+}
+
+static weft_refusal reason_of(struct batch *batch, size_t i) {
+    int answer = batch->answers[i];
+    if (batch->closed != OPEN)
+        return (weft_refusal)batch->closed;
     if (answer == -EACCES)
-        return SHARED;
-    return answer == -EBUSY || answer == UNANSWERED ? BUSY : IMMOVABLE;
+        return WEFT_REFUSED_SHARED;
+    if (is_of_file(batch, batch->pages[i]))
+        return WEFT_REFUSED_PAGE_CACHE;
+    return answer == -EBUSY || answer == UNANSWERED ? WEFT_REFUSED_BUSY : WEFT_REFUSED_IMMOVABLE;
 }
 
 /* Where the pages of the batch are now; those that are there count in *there, absent ones as absent, and the others stay. */
@@ -82,7 +109,7 @@ static weft_status sort_out(struct batch *batch, size_t *there) {
     weft_status status = wf_placement_ask(batch->pages, batch->nodes, batch->count);
     if (status != WEFT_OK)
         return status;
-    if (wf_placement_hides(batch->pages, batch->nodes, batch->count))
+    if (wf_placement_hides(batch->pages, batch->nodes, batch->count, &batch->tries))
         note(batch->report, HIDDEN);
     size_t kept = 0;
     for (size_t i = 0; i < batch->count; i++) {
@@ -102,8 +129,11 @@ static weft_status sort_out(struct batch *batch, size_t *there) {
 
 static void refuse(struct batch *batch, size_t first, size_t last) {
     batch->report->refused += last - first;
-    for (size_t i = first; i < last; i++)
-        note(batch->report, batch->closed ? batch->closed : reason_of(batch->answers[i]));
+    for (size_t i = first; i < last; i++) {
+        weft_refusal reason = reason_of(batch, i);
+        batch->report->refused_by[reason]++;
+        note(batch->report, refusals[reason]);
+    }
 }
 
 static weft_status move_failed(int error) {
@@ -121,9 +151,9 @@ static long move(struct batch *batch, weft_status *status) {
     if (left >= 0)
         return left;
     if (errno == ENOMEM)
-        batch->closed = NO_ROOM;
+        batch->closed = WEFT_REFUSED_NO_ROOM;
     else if (errno == ENODEV || errno == EACCES)
-        batch->closed = NO_NODE;
+        batch->closed = WEFT_REFUSED_NO_NODE;
     else
         *status = move_failed(errno);
     return left;
@@ -150,7 +180,7 @@ static uintptr_t last_tried(const struct batch *batch, long left) {
 /* Move what is elsewhere; each round tries at least one more page than the round before. */
 static weft_status move_batch(struct batch *batch) {
     weft_status status = WEFT_OK;
-    while (batch->count && !batch->closed) {
+    while (batch->count && batch->closed == OPEN) {
         long left = move(batch, &status);
         if (status != WEFT_OK)
             return status;
@@ -162,7 +192,7 @@ static weft_status move_batch(struct batch *batch) {
         uintptr_t last = last_tried(batch, left);
         if ((status = sort_out(batch, &batch->report->moved)) != WEFT_OK)
             return status;
-        size_t tried = batch->closed ? 0 : batch->count;
+        size_t tried = batch->closed == OPEN ? batch->count : 0;
         while (tried && (uintptr_t)batch->pages[tried - 1] > last)
             tried--;
         refuse(batch, 0, tried);
@@ -175,35 +205,56 @@ static weft_status move_batch(struct batch *batch) {
 }
 
 static weft_status finish(struct batch *batch) {
-    batch->report->pages += batch->count;
+    const struct wf_migration_order *order = batch->order;
+    size_t count = batch->count;
+    batch->report->pages += count;
     weft_status status = sort_out(batch, &batch->report->there_already);
-    return status == WEFT_OK ? move_batch(batch) : status;
+    if (status == WEFT_OK)
+        status = move_batch(batch);
+    if (status == WEFT_OK && order->tried && !order->tried(order->arg, count))
+        status = wf_fail(WEFT_ECANCELED, "stopped by the caller's own callback");
+    return status;
+}
+
+/* Bytes [first, last) counted from `base`. */
+static weft_status add_pages(struct batch *batch, const char *base, size_t first, size_t last) {
+    weft_status status = WEFT_OK;
+    for (size_t byte = first; status == WEFT_OK && byte < last; byte += wf_page_bytes()) {
+        batch->pages[batch->count++] = (void *)(base + byte);
+        if (batch->count == BATCH)
+            status = finish(batch);
+    }
+    return status;
+}
+
+/* Every unit of the order. */
+static weft_status add_units(struct batch *batch) {
+    const struct wf_migration_order *order = batch->order;
+    size_t head = (uintptr_t)order->start & (wf_page_bytes() - 1);
+    const char *base = (const char *)order->start - head - order->lead; /* where unit 0 would begin */
+    size_t bytes = order->bytes + head + order->lead, stride = order->step * order->unit;
+    weft_status status = WEFT_OK;
+    for (size_t begin = order->first * order->unit; status == WEFT_OK && begin < bytes; begin += stride) {
+        size_t end = bytes - begin < order->unit ? bytes : begin + order->unit;
+        status = add_pages(batch, base, begin < order->lead ? order->lead : begin, end);
+        if (stride > bytes - begin) /* the sum could exceed the address space */
+            break;
+    }
+    return status == WEFT_OK && batch->count ? finish(batch) : status;
 }
 
 weft_status wf_migrate(const struct wf_migration_order *order, weft_migration *report) {
-    size_t page_bytes = wf_page_bytes(), head = (uintptr_t)order->start & (page_bytes - 1);
     struct batch *batch = malloc(sizeof *batch);
     if (!batch)
         return wf_fail(WEFT_ENOMEM, "no memory for the lists of pages to move (%zu bytes)", sizeof *batch);
     batch->order = order;
     batch->report = report;
-    batch->closed = FINE;
+    batch->closed = OPEN;
+    batch->tries = 0;
+    batch->mapping = (struct wf_mapping){0};
     batch->count = 0;
-    report->page_bytes = page_bytes;
-    weft_status status = WEFT_OK;
-    size_t bytes = order->bytes + head, stride = order->step * order->unit;
-    for (size_t begin = order->first * order->unit; status == WEFT_OK && begin < bytes; begin += stride) {
-        size_t end = bytes - begin < order->unit ? bytes : begin + order->unit;
-        for (size_t byte = begin; status == WEFT_OK && byte < end; byte += page_bytes) {
-            batch->pages[batch->count++] = (char *)order->start - head + byte;
-            if (batch->count == BATCH)
-                status = finish(batch);
-        }
-        if (stride > bytes - begin) /* the sum could exceed the address space */
-            break;
-    }
-    if (status == WEFT_OK && batch->count)
-        status = finish(batch);
+    report->page_bytes = wf_page_bytes();
+    weft_status status = add_units(batch);
     free(batch);
     return status;
 }
@@ -253,7 +304,8 @@ weft_status weft_memory_migrate(const void *start, size_t bytes, unsigned os_nod
     if (status != WEFT_OK)
         return status;
     weft_migration found = WF_MIGRATION_INIT;
-    const struct wf_migration_order whole = {start, bytes, SIZE_MAX, 0, 1, (int)os_node, (int)os_node};
+    const struct wf_migration_order whole = {
+        .start = start, .bytes = bytes, .unit = SIZE_MAX, .step = 1, .target = (int)os_node, .home = (int)os_node};
     status = wf_migrate(&whole, &found);
     if (status == WEFT_OK && report)
         *report = found;

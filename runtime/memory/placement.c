@@ -15,7 +15,8 @@
 
 #define BATCH 4096
 #define ASK_AT_MOST 65536
-#define HIDDEN_TRIES 64
+#define HIDDEN_TRIES 64 /* looks for hidden pages at the begin of the memory, */
+#define LATER_TRIES 2   /* and in each batch after these */
 
 struct batch {
     void *addresses[BATCH];
@@ -31,13 +32,13 @@ weft_status wf_placement_ask(void **pages, int *nodes, size_t count) {
     return wf_fail(status, "the kernel does not say where pages are: move_pages: %s", strerror(errno));
 }
 
-bool wf_placement_hides(void **pages, const int *nodes, size_t count) {
-    unsigned tries = 0;
-    for (size_t i = 0; i < count && tries < HIDDEN_TRIES; i++) {
+bool wf_placement_hides(void **pages, const int *nodes, size_t count, unsigned *tries) {
+    unsigned most = *tries + LATER_TRIES > HIDDEN_TRIES ? *tries + LATER_TRIES : HIDDEN_TRIES;
+    for (size_t i = 0; i < count && *tries < most; i++) {
         unsigned char resident = 0;
         if (nodes[i] != -ENOENT)
             continue;
-        tries++;
+        ++*tries;
         if (!mincore(pages[i], wf_page_bytes(), &resident) && resident & 1)
             return true;
     }
@@ -49,7 +50,7 @@ static weft_status ask_batch(struct batch *batch, size_t count, wf_placement_fn 
     weft_status status = wf_placement_ask(batch->addresses, batch->nodes, count);
     if (status != WEFT_OK)
         return status;
-    scope->hidden = scope->hidden || wf_placement_hides(batch->addresses, batch->nodes, count);
+    scope->hidden = scope->hidden || wf_placement_hides(batch->addresses, batch->nodes, count, &scope->tries);
     scope->asked += count;
     for (size_t i = 0; i < count; i++)
         visit(arg, batch->pages[i], batch->nodes[i] < 0 ? WF_NODE_ABSENT : batch->nodes[i]);
@@ -60,7 +61,7 @@ weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn 
                                struct wf_placement_scope *scope) {
     size_t page_bytes = wf_page_bytes();
     uintptr_t first = (uintptr_t)start / page_bytes, last = ((uintptr_t)start + (bytes - 1)) / page_bytes;
-    size_t total = last - first + 1, stretch = (total - 1) / ASK_AT_MOST + 1;
+    size_t total = last - first + 1, stretch = scope->exact ? 1 : (total - 1) / ASK_AT_MOST + 1;
     struct batch *batch = malloc(sizeof *batch);
     if (!batch)
         return wf_fail(WEFT_ENOMEM, "no memory to ask for the nodes of %zu pages", total);
@@ -113,16 +114,23 @@ static void count_page(void *arg, size_t page, int node) {
     wf_node_counts_add(arg, node);
 }
 
-weft_status weft_memory_placement(const void *start, size_t bytes, weft_placement *placement, size_t *per_node, size_t nodes) {
+weft_status wf_query_check(weft_query query) {
+    return (unsigned)query <= WEFT_QUERY_EXACT
+               ? WEFT_OK
+               : wf_fail(WEFT_EINVAL, "query is %d: it is WEFT_QUERY_SAMPLED or WEFT_QUERY_EXACT", (int)query);
+}
+
+weft_status weft_memory_query(const void *start, size_t bytes, weft_query query, weft_placement *placement, size_t *per_node,
+                              size_t nodes) {
     if (!start || !bytes || !placement)
         return wf_fail(WEFT_EINVAL, "start, bytes and placement must be given: at least one byte and a place for the answer");
     if (bytes - 1 > UINTPTR_MAX - (uintptr_t)start)
         return wf_fail(WEFT_EINVAL, "%zu bytes at %p exceed the address space", bytes, start);
     struct wf_node_counts counts = {0}; /* for gcc, which does not see that a failed init ends it here */
-    weft_status status = wf_node_counts_init(&counts, per_node, nodes);
-    if (status != WEFT_OK)
+    weft_status status = wf_query_check(query);
+    if (status != WEFT_OK || (status = wf_node_counts_init(&counts, per_node, nodes)) != WEFT_OK)
         return status;
-    struct wf_placement_scope scope = {0};
+    struct wf_placement_scope scope = {.exact = query == WEFT_QUERY_EXACT};
     status = wf_placement_visit(start, bytes, count_page, &counts, &scope);
     if (status == WEFT_OK)
         *placement = (weft_placement){.page_bytes = wf_page_bytes(),
@@ -132,4 +140,8 @@ weft_status weft_memory_placement(const void *start, size_t bytes, weft_placemen
                                       .reason = wf_placement_reason(&scope)};
     wf_node_counts_finish(&counts, status == WEFT_OK ? per_node : NULL);
     return status;
+}
+
+weft_status weft_memory_placement(const void *start, size_t bytes, weft_placement *placement, size_t *per_node, size_t nodes) {
+    return weft_memory_query(start, bytes, WEFT_QUERY_SAMPLED, placement, per_node, nodes);
 }

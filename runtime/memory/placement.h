@@ -24,10 +24,15 @@ void wf_node_counts_add(struct wf_node_counts *counts, int node);
 /* Release; per_node: where the counts go, NULL: nowhere. */
 void wf_node_counts_finish(struct wf_node_counts *counts, size_t *per_node);
 
+/* WEFT_EINVAL: no such query. */
+weft_status wf_query_check(weft_query query);
+
 /* How much of some memory was asked. Several may be added up. */
 struct wf_placement_scope {
+    bool exact;          /* given: every page, however many */
     size_t pages, asked; /* pages of the memory; calls of visit */
     bool hidden;         /* pages that are in memory were answered like absent ones */
+    unsigned tries;      /* how many absent pages were looked at for that */
 };
 
 /* What weft_placement.reason says about it, "" if nothing is amiss; static. */
@@ -37,8 +42,8 @@ const char *wf_placement_reason(const struct wf_placement_scope *scope);
 typedef void (*wf_placement_fn)(void *arg, size_t page, int node);
 
 /*
- * Ask for the pages of [start, start + bytes) and call visit in the order of the pages: for every page up to 65536 of them,
- * else for one page out of each stretch of equal length. Which one of its stretch is scrambled (the same in every call):
+ * Ask for the pages of [start, start + bytes) and call visit in the order of the pages: for every page, or unless scope->exact is
+ * set and of more than 65536 for one page out of each stretch of equal length. Which one of its stretch is scrambled (the same in every call):
  * always the first would see only every second node of pages that lie in turn on several.
  *
  * Linux 6.1 answers ENOENT for pages that NUMA balancing has unmapped to see who uses them next (memory without a policy
@@ -57,7 +62,7 @@ weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn 
  */
 weft_status wf_placement_ask(void **pages, int *nodes, size_t count);
 
-/* Whether one of the first pages that were answered without a node is in memory all the same. */
-bool wf_placement_hides(void **pages, const int *nodes, size_t count);
+/* Whether one of the first pages that were answered without a node is in memory all the same; *tries bounds the looks. */
+bool wf_placement_hides(void **pages, const int *nodes, size_t count, unsigned *tries);
 
 #endif

@@ -31,6 +31,10 @@ static unsigned own_node(void) {
 static void check_sum(const weft_migration *report) {
     cr_expect_eq(report->page_bytes, wf_page_bytes());
     cr_expect_eq(report->pages, report->moved + report->there_already + report->absent + report->refused);
+    size_t refused = 0;
+    for (unsigned i = 0; i < WEFT_REFUSALS; i++)
+        refused += report->refused_by[i];
+    cr_expect_eq(report->refused, refused);
 }
 
 Test(migration, counts_add_up_and_absent_pages_stay_absent) {
@@ -78,16 +82,91 @@ Test(migration, units_in_turn_make_up_the_whole) {
     for (size_t unit = 1; unit <= 16; unit *= 4) {
         weft_migration sum = WF_MIGRATION_INIT;
         for (size_t first = 0; first < 5; first++) {
-            const struct wf_migration_order order = {area.start, area.bytes, unit * page, first, 5, node, node};
+            const struct wf_migration_order order = {.start = area.start,
+                                                     .bytes = area.bytes,
+                                                     .unit = unit * page,
+                                                     .first = first,
+                                                     .step = 5,
+                                                     .target = node,
+                                                     .home = node};
             cr_assert_eq(wf_migrate(&order, &sum), WEFT_OK);
         }
         cr_expect_eq(sum.pages, 1003, "units of %zu pages", unit);
     }
-    const struct wf_migration_order beyond = {area.start, area.bytes, page, 1003, 5, node, node};
+    const struct wf_migration_order beyond = {
+        .start = area.start, .bytes = area.bytes, .unit = page, .first = 1003, .step = 5, .target = node, .home = node};
     weft_migration none = WF_MIGRATION_INIT;
     cr_expect_eq(wf_migrate(&beyond, &none), WEFT_OK);
     cr_expect_eq(none.pages, 0);
     wf_area_release(&area);
+}
+
+/* Every page once, also where the memory begins inside a unit. */
+Test(migration, a_first_unit_may_be_cut) {
+    int node = (int)own_node();
+    struct wf_area area;
+    size_t page = wf_page_bytes();
+    cr_assert_eq(wf_area_reserve(&area, 1000 * page, WEFT_PAGES_BASE), WEFT_OK);
+    for (size_t lead = 0; lead < 8; lead++) {
+        size_t counts[3];
+        for (size_t first = 0; first < 3; first++) {
+            const struct wf_migration_order order = {.start = area.start,
+                                                     .bytes = area.bytes,
+                                                     .unit = 8 * page,
+                                                     .first = first,
+                                                     .step = 3,
+                                                     .lead = lead * page,
+                                                     .target = node,
+                                                     .home = node};
+            weft_migration report = WF_MIGRATION_INIT;
+            cr_assert_eq(wf_migrate(&order, &report), WEFT_OK);
+            counts[first] = report.pages;
+        }
+        cr_expect_eq(counts[0] + counts[1] + counts[2], 1000);
+        size_t units = (1000 + lead) / 8, cut = (1000 + lead) % 8;
+        cr_expect_eq(counts[1], (units + 1) / 3 * 8 + (units % 3 == 1 ? cut : 0), "%zu pages of unit 0 are missing", lead);
+    }
+    wf_area_release(&area);
+}
+
+struct stop {
+    size_t pages, most;
+};
+
+static bool count_tried(void *arg, size_t pages) {
+    struct stop *stop = arg;
+    stop->pages += pages;
+    return stop->pages < stop->most;
+}
+
+Test(migration, whoever_is_told_may_stop_it) {
+    int node = (int)own_node();
+    struct wf_area area;
+    cr_assert_eq(wf_area_reserve(&area, 20000 * wf_page_bytes(), WEFT_PAGES_BASE), WEFT_OK);
+    for (size_t most = 1; most < 100000; most += 9999) {
+        struct stop stop = {.most = most};
+        const struct wf_migration_order order = {.start = area.start,
+                                                 .bytes = area.bytes,
+                                                 .unit = SIZE_MAX,
+                                                 .step = 1,
+                                                 .target = node,
+                                                 .home = node,
+                                                 .tried = count_tried,
+                                                 .arg = &stop};
+        weft_migration report = WF_MIGRATION_INIT;
+        weft_status status = wf_migrate(&order, &report);
+        cr_expect_eq(status, most <= 20000 ? WEFT_ECANCELED : WEFT_OK);
+        cr_expect_eq(stop.pages, report.pages);
+        cr_expect(stop.pages >= most ? stop.pages - most < 4096 : stop.pages == 20000);
+    }
+    wf_area_release(&area);
+}
+
+Test(migration, every_refusal_has_a_text) {
+    for (int i = 0; i < WEFT_REFUSALS; i++)
+        cr_expect_str_not_empty(weft_refusal_text((weft_refusal)i));
+    cr_expect_str_empty(weft_refusal_text(WEFT_REFUSALS));
+    cr_expect_str_empty(weft_refusal_text((weft_refusal)-1));
 }
 
 Test(migration, pages_without_a_node_to_go_to_are_refused) {
@@ -97,13 +176,15 @@ Test(migration, pages_without_a_node_to_go_to_are_refused) {
     cr_assert_eq(wf_pages_populate(area.start, 4500 * wf_page_bytes()), WEFT_OK);
     const int nowhere[] = {-1, INT_MAX}; /* no name, and one that the kernel does not have */
     for (size_t i = 0; i < 2; i++) {
-        const struct wf_migration_order order = {area.start, area.bytes, SIZE_MAX, 0, 1, nowhere[i], -1};
+        const struct wf_migration_order order = {
+            .start = area.start, .bytes = area.bytes, .unit = SIZE_MAX, .step = 1, .target = nowhere[i], .home = -1};
         weft_migration report = WF_MIGRATION_INIT;
         cr_assert_eq(wf_migrate(&order, &report), WEFT_OK, "%s", weft_error_detail());
         check_sum(&report);
         cr_expect_eq(report.refused, 4500);
         cr_expect_eq(report.absent, 500);
-        cr_expect(strstr(report.reason, "name"), "%s", report.reason);
+        cr_expect_eq(report.refused_by[WEFT_REFUSED_NO_NODE], 4500);
+        cr_expect_eq(report.reason, weft_refusal_text(WEFT_REFUSED_NO_NODE));
     }
     wf_area_release(&area);
 }
@@ -112,7 +193,7 @@ Test(migration, the_graver_reason_stays) {
     weft_migration sum = WF_MIGRATION_INIT, fine = WF_MIGRATION_INIT, refused = WF_MIGRATION_INIT;
     static char page[1];
     own_node();
-    const struct wf_migration_order order = {page, 1, SIZE_MAX, 0, 1, -1, -1};
+    const struct wf_migration_order order = {.start = page, .bytes = 1, .unit = SIZE_MAX, .step = 1, .target = -1, .home = -1};
     page[0] = 1;
     cr_assert_eq(wf_migrate(&order, &refused), WEFT_OK);
     wf_migration_add(&sum, &refused);
