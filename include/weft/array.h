@@ -41,6 +41,9 @@ typedef struct weft_array_options {
                        strict INTERLEAVED: only weft_array_touch() puts them in turn */
     unsigned weight_count;   /**< WEIGHTED: weft_pool_nodes(), else 0 */
     const unsigned *weights; /**< WEIGHTED: one per node of the pool, 0 to 1000, not all 0, copied; else NULL */
+    bool locked; /**< lock the pages in memory once they are touched, so that they are never swapped (device drivers pin what they
+                    use themselves); untouched ones as they come. Takes RLIMIT_MEMLOCK or CAP_IPC_LOCK: what is refused is said in
+                    weft_placement. Reserved pages are never swapped anyhow. Migration may move locked pages */
 } weft_array_options;
 
 #define WEFT_ARRAY_OPTIONS_INIT .size = sizeof(weft_array_options)

@@ -58,21 +58,6 @@ static weft_status check_memory(const weft_array *array) {
                    bytes, machine);
 }
 
-static weft_status reserve(weft_array *array) {
-    for (unsigned copy = 0; copy < array->copies; copy++) {
-        struct wf_area *area = &array->areas[copy];
-        weft_status status = wf_array_reserve(array, area);
-        if (status != WEFT_OK)
-            return status;
-        if (*area->reason)
-            array->reasons[WF_REASON_PAGES] = area->reason;
-        if (array->options.strict && array->options.pages == WEFT_PAGES_HUGE && area->pages != WEFT_PAGES_HUGE)
-            return wf_fail(WEFT_ESTRICT, "no reserved huge pages for %zu items of %zu bytes: %s", array->n, array->item_bytes,
-                           area->reason);
-    }
-    return WEFT_OK;
-}
-
 /*
  * A strict policy would let the kernel kill a process rather than place a page elsewhere, so pages are touched under a
  * preferred one, looked at (weft_array_touch() does), and only then held on their nodes.
@@ -80,15 +65,16 @@ static weft_status reserve(weft_array *array) {
 static weft_status furnish(weft_array *array) {
     bool strict = array->options.strict, untouched = array->options.untouched;
     weft_status status = check_memory(array);
-    if (status != WEFT_OK || (status = reserve(array)) != WEFT_OK)
+    if (status != WEFT_OK || (status = wf_array_reserve_all(array)) != WEFT_OK)
         return status;
-    wf_array_lay_out(array);
     if (!array->exact && (status = wf_array_bind(array, strict && untouched)) != WEFT_OK)
         return status;
     if (untouched)
-        return WEFT_OK;
+        return wf_array_lock(array);
     status = weft_array_touch(array);
-    return status == WEFT_OK && (strict || array->exact) ? wf_array_bind(array, strict) : status;
+    if (status == WEFT_OK && (strict || array->exact))
+        status = wf_array_bind(array, strict);
+    return status == WEFT_OK ? wf_array_lock(array) : status;
 }
 
 weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, size_t item_bytes,

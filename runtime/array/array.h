@@ -1,6 +1,6 @@
 /*
  * What an array is made of, shared by the files of this room: array.c (life), place.c (options to nodes), layout.c (who owns which
- * bytes), policy.c (what the kernel is told), touch.c (making pages present), migrate.c (moving them), locality.c (loops over
+ * bytes), pages.c (which kind of pages), policy.c (what the kernel is told), touch.c (making pages present), migrate.c (moving them), locality.c (loops over
  * arrays), placement.c (where pages are).
  * Threading: everything is fixed after weft_array_create(); the items belong to the caller.
  */
@@ -14,7 +14,7 @@
 #include "weft/array.h"
 
 /* Why less is granted than asked, the gravest first. */
-enum wf_array_reason { WF_REASON_POLICY, WF_REASON_PAGES, WF_REASONS };
+enum wf_array_reason { WF_REASON_POLICY, WF_REASON_PAGES, WF_REASON_LOCK, WF_REASONS };
 
 struct weft_array {
     weft_pool *pool;
@@ -32,6 +32,7 @@ struct weft_array {
     size_t *bounds;                       /* worker i owns items [bounds[i], bounds[i + 1]); worker_count + 1 values */
     size_t *stretches;                    /* without turns: pages of node k begin at byte stretches[k]; node_count values */
     bool policy;                     /* the kernel was told where the pages belong; otherwise whoever touches first decides */
+    bool locked;                     /* granted */
     unsigned copies;                 /* REPLICATED: node_count, else 1 */
     struct wf_area *areas;           /* one per copy */
     const char *reasons[WF_REASONS]; /* "" where nothing is amiss; static */
@@ -52,8 +53,23 @@ weft_status wf_place_resolve(weft_array *array, const weft_array_options *option
 /* Reserve one copy with the pages that the options ask for, or less where the area's reason says so. */
 weft_status wf_array_reserve(const weft_array *array, struct wf_area *area);
 
+/*
+ * Reserve all copies and lay them out, with smaller pages where a node has not enough reserved ones. WEFT_ENOMEM; WEFT_ESTRICT: the
+ * options are strict.
+ */
+weft_status wf_array_reserve_all(weft_array *array);
+
+/* The kind of pages that was granted (of copies the smallest), and their size. */
+weft_pages wf_array_granted(const weft_array *array, size_t *page_bytes);
+
+/* Lock the pages if the options ask for it: those that are present, or untouched ones as they come. WEFT_ESTRICT. */
+weft_status wf_array_lock(weft_array *array);
+
 /* Set unit, bounds and stretches; the areas are reserved. */
 void wf_array_lay_out(weft_array *array);
+
+/* Whether parts may not share a page, because they lie on different nodes. */
+bool wf_array_lies_apart(const weft_array *array);
 
 /* First byte, in its area, of the part that begins with item `bound`: pages belong to the part whose items begin in them. */
 size_t wf_array_byte(const weft_array *array, size_t bound);

@@ -16,47 +16,8 @@
 #include "base/status.h"
 #include "scheduler/pool.h"
 
-#define DEFAULT_THP_BYTES ((size_t)4 << 20)
-#define UNITS_PER_WORKER 4
-
-#define SMALL_PARTS "parts smaller than 4 huge pages: base pages, so that every part lies with its worker"
-#define SMALL_PARTS_NO_HUGE                                                                                                      \
-    "not enough reserved huge pages are free (vm.nr_hugepages), and parts smaller than 4 transparent ones: base pages"
-#define SHORT_TURNS "less than 4 periods of huge pages: base pages, so that every node has its share"
-#define SHORT_TURNS_NO_HUGE                                                                                                      \
-    "not enough reserved huge pages are free (vm.nr_hugepages), and less than 4 periods of transparent ones: base pages"
-
-/* Whether parts may not share a page, because they lie on different nodes. */
-static bool parts_lie_apart(const weft_array *array) {
+bool wf_array_lies_apart(const weft_array *array) {
     return array->options.place == WEFT_PARTITIONED && array->node_count > 1;
-}
-
-/* Whether a transparent huge page would be too much of a part. */
-static bool parts_are_small(const weft_array *array) {
-    size_t bytes = array->n * array->item_bytes;
-    if (array->exact)
-        return array->period > 1 && bytes / UNITS_PER_WORKER / array->period < wf_thp_bytes();
-    return parts_lie_apart(array) && bytes / UNITS_PER_WORKER / array->worker_count < wf_thp_bytes();
-}
-
-static weft_status reserve_base(const weft_array *array, struct wf_area *area, const char *reason) {
-    weft_status status = wf_area_reserve(area, array->n * array->item_bytes, WEFT_PAGES_BASE);
-    area->reason = reason;
-    return status;
-}
-
-weft_status wf_array_reserve(const weft_array *array, struct wf_area *area) {
-    weft_pages pages = array->options.pages;
-    size_t bytes = array->n * array->item_bytes;
-    if (pages == WEFT_PAGES_DEFAULT)
-        pages = bytes >= DEFAULT_THP_BYTES ? WEFT_PAGES_THP : WEFT_PAGES_BASE;
-    if (pages == WEFT_PAGES_THP && parts_are_small(array))
-        return reserve_base(array, area, array->exact ? SHORT_TURNS : SMALL_PARTS);
-    weft_status status = wf_area_reserve(area, bytes, pages);
-    if (status != WEFT_OK || pages != WEFT_PAGES_HUGE || area->pages != WEFT_PAGES_THP || !parts_are_small(array))
-        return status;
-    wf_area_release(area);
-    return reserve_base(array, area, array->exact ? SHORT_TURNS_NO_HUGE : SMALL_PARTS_NO_HUGE);
 }
 
 /* First item of part `index` of `parts`. Items larger than a unit are dealt out whole. */
@@ -81,7 +42,7 @@ static unsigned sharers_below(const weft_array *array, unsigned worker) {
 }
 
 void wf_array_lay_out(weft_array *array) {
-    array->unit = parts_lie_apart(array) ? array->areas[0].page_bytes : wf_page_bytes();
+    array->unit = wf_array_lies_apart(array) ? array->areas[0].page_bytes : wf_page_bytes();
     unsigned count = sharers_below(array, array->worker_count);
     for (unsigned worker = 0; worker <= array->worker_count; worker++)
         array->bounds[worker] = part_begin(array, count, sharers_below(array, worker));

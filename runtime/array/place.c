@@ -49,8 +49,8 @@ weft_status wf_place_check(const weft_array_options *options, const weft_plan *p
         return wf_fail(WEFT_EINVAL,
                        "place is %d: it is one of WEFT_PARTITIONED, INTERLEAVED, ON_NODE, REPLICATED, ON_MEMORY_NODE, WEIGHTED",
                        (int)options->place);
-    if ((unsigned)options->pages > WEFT_PAGES_HUGE)
-        return wf_fail(WEFT_EINVAL, "pages is %d: it is one of WEFT_PAGES_DEFAULT, BASE, THP, HUGE", (int)options->pages);
+    if ((unsigned)options->pages > WEFT_PAGES_1G)
+        return wf_fail(WEFT_EINVAL, "pages is %d: it is one of WEFT_PAGES_DEFAULT, BASE, THP, HUGE, 2M, 1G", (int)options->pages);
     weft_status status = check_node(options, plan);
     return status == WEFT_OK ? check_weights(options, nodes) : status;
 }

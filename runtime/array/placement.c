@@ -2,6 +2,7 @@
 #include "array/array.h"
 
 #include "base/status.h"
+#include "memory/huge_pages.h"
 #include "memory/placement.h"
 
 #define ELSEWHERE "some pages are not where they belong: no memory was free there, or somebody moved or touched them first"
@@ -55,6 +56,16 @@ static const char *reason_of(const struct tally *tally, const struct wf_placemen
     return wf_placement_reason(scope);
 }
 
+/* Bytes in huge pages, of all copies; where nobody says, none. */
+static size_t huge_bytes(const weft_array *array) {
+    size_t sum = 0, bytes;
+    for (unsigned copy = 0; copy < array->copies; copy++)
+        if (array->areas[copy].pages != WEFT_PAGES_BASE &&
+            wf_huge_bytes(array->areas[copy].start, array->areas[copy].bytes, &bytes))
+            sum += bytes;
+    return sum;
+}
+
 weft_status weft_array_placement(const weft_array *array, weft_placement *placement, size_t *per_node, size_t nodes) {
     if (!array || !placement)
         return wf_fail(WEFT_EINVAL, "array and placement must be given");
@@ -63,6 +74,8 @@ weft_status weft_array_placement(const weft_array *array, weft_placement *placem
     if (status != WEFT_OK)
         return status;
     struct wf_placement_scope scope = {0};
+    size_t granted_bytes;
+    weft_pages granted = wf_array_granted(array, &granted_bytes);
     status = tally_copies(&tally, &scope);
     if (status == WEFT_OK)
         *placement = (weft_placement){.page_bytes = wf_page_bytes(),
@@ -71,6 +84,10 @@ weft_status weft_array_placement(const weft_array *array, weft_placement *placem
                                       .pages_absent = tally.counts.absent,
                                       .pages_expected = tally.expected,
                                       .huge = array->areas[0].pages != WEFT_PAGES_BASE,
+                                      .granted = granted,
+                                      .granted_bytes = granted_bytes,
+                                      .huge_bytes = huge_bytes(array),
+                                      .locked = array->locked,
                                       .reason = reason_of(&tally, &scope)};
     wf_node_counts_finish(&tally.counts, status == WEFT_OK ? per_node : NULL);
     return status;

@@ -17,6 +17,7 @@
 
 #include "base/atomic.h"
 #include "base/status.h"
+#include "memory/huge_pages.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
@@ -26,9 +27,6 @@
 #define THP_NEVER "transparent huge pages are off (/sys/kernel/mm/transparent_hugepage/enabled is never): base pages"
 #define THP_TOO_SMALL "smaller than one transparent huge page: base pages"
 #define THP_REFUSED "madvise(MADV_HUGEPAGE) was refused: base pages"
-#define NO_HUGE "not enough reserved huge pages are free (vm.nr_hugepages): transparent huge pages"
-#define NO_HUGE_NO_THP "not enough reserved huge pages are free (vm.nr_hugepages) and no transparent ones: base pages"
-
 static size_t round_up(size_t bytes, size_t unit) {
     return (bytes + unit - 1) / unit * unit;
 }
@@ -64,13 +62,6 @@ size_t wf_thp_bytes(void) {
         wf_store(&known, ++bytes, WF_RELAXED); /* relaxed: the value is all that is shared */
     }
     return (size_t)(bytes - 1);
-}
-
-/* Bytes of a page of the default reserved (hugetlb) size, 0 if there is none. */
-static size_t reserved_huge_bytes(void) {
-    char text[8192];
-    const char *line = read_text("/proc/meminfo", text, sizeof text) ? strstr(text, "\nHugepagesize:") : NULL;
-    return line ? (size_t)strtoull(line + sizeof "\nHugepagesize:" - 1, NULL, 10) * 1024 : 0;
 }
 
 /* Why an area of this size gets no transparent huge pages; NULL: it may get them. Asked anew: the setting may change. */
@@ -131,24 +122,45 @@ static weft_status reserve_thp(struct wf_area *area, size_t bytes) {
     return WEFT_OK;
 }
 
+/* Why pages of the asked kind, which has to be reserved, are of another. */
+static const char *fallback_reason(weft_pages asked, weft_pages granted) {
+    if (granted == WEFT_PAGES_2M)
+        return "not enough reserved 1 GiB pages are free (hugepages-1048576kB/nr_hugepages): 2 MiB pages";
+    if (asked == WEFT_PAGES_1G)
+        return granted == WEFT_PAGES_THP
+                   ? "not enough reserved 1 GiB or 2 MiB pages are free (nr_hugepages): transparent huge pages"
+                   : "not enough reserved 1 GiB or 2 MiB pages are free (nr_hugepages) and no transparent huge ones: base pages";
+    return granted == WEFT_PAGES_THP
+               ? "not enough reserved huge pages are free (vm.nr_hugepages): transparent huge pages"
+               : "not enough reserved huge pages are free (vm.nr_hugepages) and no transparent ones: base pages";
+}
+
 /*
  * Reserved pages are mapped with their reservation (no MAP_NORESERVE): running out is then a failure here and no SIGBUS in
  * whoever touches them later.
  */
-static weft_status reserve_huge(struct wf_area *area, size_t bytes) {
-    size_t unit = reserved_huge_bytes();
-    if (unit && bytes <= SIZE_MAX - unit) {
-        size_t mapped = round_up(bytes, unit);
-        void *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-        if (start != MAP_FAILED) {
-            *area = (struct wf_area){
-                .start = start, .bytes = bytes, .mapped = mapped, .pages = WEFT_PAGES_HUGE, .page_bytes = unit, .reason = ""};
-            return WEFT_OK;
-        }
-    }
-    weft_status status = reserve_thp(area, bytes);
-    if (status == WEFT_OK)
-        area->reason = area->pages == WEFT_PAGES_THP ? NO_HUGE : NO_HUGE_NO_THP;
+static bool map_reserved(struct wf_area *area, size_t bytes, weft_pages pages) {
+    size_t unit = wf_huge_page_bytes(pages);
+    if (!unit || bytes > SIZE_MAX - unit)
+        return false;
+    int size = pages == WEFT_PAGES_HUGE ? 0 : __builtin_ctzl(unit) << MAP_HUGE_SHIFT;
+    size_t mapped = round_up(bytes, unit);
+    void *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | size, -1, 0);
+    if (start == MAP_FAILED)
+        return false;
+    *area = (struct wf_area){.start = start, .bytes = bytes, .mapped = mapped, .pages = pages, .page_bytes = unit, .reason = ""};
+    return true;
+}
+
+static weft_status reserve_huge(struct wf_area *area, size_t bytes, weft_pages asked) {
+    weft_status status = WEFT_OK;
+    weft_pages pages = asked;
+    while (wf_pages_are_reserved(pages) && !map_reserved(area, bytes, pages))
+        pages = wf_pages_below(pages);
+    if (!wf_pages_are_reserved(pages))
+        status = reserve_thp(area, bytes);
+    if (status == WEFT_OK && area->pages != asked)
+        area->reason = fallback_reason(asked, area->pages);
     return status;
 }
 
@@ -163,7 +175,9 @@ weft_status wf_area_reserve(struct wf_area *area, size_t bytes, weft_pages pages
     case WEFT_PAGES_THP:
         return reserve_thp(area, bytes);
     case WEFT_PAGES_HUGE:
-        return reserve_huge(area, bytes);
+    case WEFT_PAGES_2M:
+    case WEFT_PAGES_1G:
+        return reserve_huge(area, bytes, pages);
     case WEFT_PAGES_DEFAULT:
         break;
     }

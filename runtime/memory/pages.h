@@ -19,14 +19,14 @@ struct wf_area {
     void *start;        /* page aligned; THP aligned when it is large enough to hold one */
     size_t bytes;       /* usable: the asked size, rounded up to whole pages */
     size_t mapped;      /* what release gives back; 0: it is part of another area */
-    weft_pages pages;   /* granted: BASE, THP or HUGE */
+    weft_pages pages;   /* granted: BASE, THP, HUGE, 2M or 1G */
     size_t page_bytes;  /* of the granted kind: what must not share a page begins at multiples of it */
     const char *reason; /* why less than asked was granted, "" if nothing is amiss; static */
 };
 
 /*
- * Reserve zeroed address space without touching it (no swap reservation). pages: BASE, THP or HUGE (HUGE falls back to THP,
- * THP to BASE, and says so). WEFT_ENOMEM.
+ * Reserve zeroed address space without touching it (no swap reservation). Any kind of pages but DEFAULT; where there are none of
+ * it, pages of the next kind (wf_pages_below()), with the reason. WEFT_ENOMEM.
  */
 weft_status wf_area_reserve(struct wf_area *area, size_t bytes, weft_pages pages);
 void wf_area_release(struct wf_area *area);
