@@ -101,14 +101,15 @@ static bool counts_huge(const char *line) {
 
 static bool read_smaps(uint64_t start, uint64_t end, size_t *huge) {
     char line[512];
-    uint64_t first = 0, last = 0, kib, left = 0; /* of the mapping; bytes of it in our memory that are not yet counted */
+    uint64_t first, last, kib, reached = 0, left = 0; /* the last two: where mappings have come to, bytes of this one to count */
     FILE *file = fopen("/proc/self/smaps", "re");
     *huge = 0;
-    while (file && first < end && fgets(line, sizeof line, file)) {
+    while (file && reached < end && fgets(line, sizeof line, file)) {
         const char *number = strchr(line, ':');
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &first, &last) == 2) {
             uint64_t from = first > start ? first : start, to = last < end ? last : end;
             left = from < to ? to - from : 0;
+            reached = first;
         } else if (left && number && counts_huge(line) && sscanf(number + 1, "%" SCNu64, &kib) == 1) {
             uint64_t counted = kib * 1024 < left ? kib * 1024 : left;
             *huge += counted;

@@ -140,7 +140,7 @@ static weft_status use_memory(void) {
     weft_status status = weft_touch(pool, bytes, BYTES, 8);
     if (!status)
         status = weft_memory_placement(bytes, BYTES, &placement, per_node, 8);
-    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .pages = WEFT_PAGES_HUGE};
+    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .pages = WEFT_PAGES_1G, .locked = true};
     if (!status)
         status = weft_array_create(&array, pool, BYTES, 1, &options);
     weft_array_destroy(array);

@@ -150,6 +150,10 @@ int mprotect(void *start, size_t bytes, int protection) {
     return fails("mprotect") ? error(ENOMEM) : (int)syscall(SYS_mprotect, start, bytes, protection);
 }
 
+int mlock2(const void *start, size_t bytes, unsigned flags) {
+    return fails("mlock2") ? error(ENOMEM) : (int)syscall(SYS_mlock2, start, bytes, flags);
+}
+
 int madvise(void *start, size_t bytes, int advice) {
     return fails("madvise") ? error(ENOMEM) : (int)syscall(SYS_madvise, start, bytes, advice);
 }
@@ -236,6 +240,10 @@ long syscall(long number, ...) {
     va_end(more);
     if (number == SYS_mbind && fails("mbind"))
         return error(EPERM);
+    if (number == SYS_get_mempolicy && fails("get_mempolicy"))
+        return error(EPERM);
+    if (number == SYS_set_mempolicy && fails("set_mempolicy"))
+        return error(ENOMEM);
     if (number == SYS_move_pages && fails("move_pages"))
         return error(EPERM);
     if (number == SYS_futex && (a[1] & FUTEX_CMD_MASK) == FUTEX_WAIT && fails("futex (wakes early)"))

@@ -8,40 +8,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "array/array.h"
 #include "array/workers.h"
+#include "arrays.h"
 #include "base/compiler.h"
-#include "weft.h"
-
-#define TWO_NODES "node:2 core:2 pu:1"
-#define THREE_NODES "node:3 core:2 pu:1"
-
-static weft_pool *make_pool(const char *topology) {
-    weft_pool *pool = NULL;
-    weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .topology = topology};
-    cr_assert_eq(weft_pool_create(&pool, &options), WEFT_OK, "%s", weft_error_detail());
-    return pool;
-}
-
-static weft_array *make(weft_pool *pool, size_t n, size_t item_bytes, weft_array_options options) {
-    weft_array *array = NULL;
-    options.size = sizeof options;
-    cr_assert_eq(weft_array_create(&array, pool, n, item_bytes, &options), WEFT_OK, "%s", weft_error_detail());
-    return array;
-}
 
 static bool all_zero(const void *start, size_t bytes) {
     const char *byte = start;
     return !*byte && !memcmp(byte, byte + 1, bytes - 1);
-}
-
-static weft_placement placement_of(const weft_array *array) {
-    weft_placement placement = {0};
-    weft_status status = weft_array_placement(array, &placement, NULL, 0);
-    if (status == WEFT_EPERM || status == WEFT_ENOTSUP)
-        cr_skip_test("the kernel does not say where pages are");
-    cr_assert_eq(status, WEFT_OK, "%s", weft_error_detail());
-    return placement;
 }
 
 /* A loop body that marks what it ran, and by whom. */
@@ -216,7 +189,7 @@ Test(array, parts_and_chunks_follow_the_alignment_of_the_loop) {
 Test(array, pages_are_present_where_they_belong) {
     weft_pool *pool = make_pool(NULL);
     for (weft_place place = WEFT_PARTITIONED; place <= WEFT_REPLICATED; place++)
-        for (weft_pages pages = WEFT_PAGES_DEFAULT; pages <= WEFT_PAGES_HUGE; pages++) {
+        for (weft_pages pages = WEFT_PAGES_DEFAULT; pages <= WEFT_PAGES_1G; pages++) {
             weft_array *array = make(pool, 700001, 8, (weft_array_options){.place = place, .pages = pages});
             size_t per_node[8], sum = 0;
             weft_placement placement = placement_of(array);
@@ -230,7 +203,12 @@ Test(array, pages_are_present_where_they_belong) {
             if (weft_pool_nodes(pool) == 1)
                 cr_assert_eq(placement.pages_expected, placement.pages);
             cr_assert_eq(placement.huge, array->areas[0].pages != WEFT_PAGES_BASE);
-            if (pages == WEFT_PAGES_HUGE && array->areas[0].pages != pages)
+            cr_assert(placement.granted == pages || placement.granted < pages || pages == WEFT_PAGES_DEFAULT);
+            cr_assert_neq(placement.granted, WEFT_PAGES_DEFAULT);
+            cr_assert_eq(placement.granted_bytes, array->areas[0].page_bytes);
+            cr_assert(placement.huge || !placement.huge_bytes);
+            cr_assert_leq(placement.huge_bytes, placement.pages * placement.page_bytes);
+            if (pages != WEFT_PAGES_DEFAULT && placement.granted != pages)
                 cr_assert_str_not_empty(placement.reason);
             weft_array_destroy(array);
         }
@@ -427,97 +405,6 @@ Test(array, strictness_fails_instead_of_degrading) {
     cr_assert(strstr(weft_error_detail(), "nr_hugepages"));
     weft_pool_destroy(foreign);
     weft_pool_destroy(live);
-}
-
-/* Owners of the first units of an array with turns, as a text of node numbers. */
-static const char *turns_of(const weft_array *array, size_t units) {
-    static char text[64];
-    for (size_t unit = 0; unit < units; unit++)
-        text[unit] = (char)('0' + wf_array_owner(array, 0, unit * array->areas[0].page_bytes));
-    text[units] = 0;
-    return text;
-}
-
-static weft_array *weigh(weft_pool *pool, size_t n, size_t item_bytes, const unsigned *weights, weft_array_options options) {
-    options.place = WEFT_WEIGHTED;
-    options.weights = weights;
-    options.weight_count = weft_pool_nodes(pool);
-    return make(pool, n, item_bytes, options);
-}
-
-Test(array, weights_give_each_node_its_pages_of_every_period_spread_out) {
-    static const struct {
-        unsigned weights[3];
-        const char *turns;
-    } cases[] = {{{1, 1, 1}, "012012012012"}, {{3, 1, 0}, "001000100010"}, {{600, 200, 0}, "001000100010"},
-                 {{2, 0, 1}, "020020020020"}, {{0, 0, 7}, "222222222222"}, {{5, 2, 1}, "010020100100"}};
-    weft_pool *pool = make_pool(THREE_NODES);
-    for (size_t i = 0; i < WF_ARRAY_LENGTH(cases); i++) {
-        weft_array *array = weigh(pool, 12 * wf_page_bytes(), 1, cases[i].weights, (weft_array_options){.untouched = true});
-        if (i < 5)
-            cr_assert_str_eq(turns_of(array, 12), cases[i].turns);
-        size_t units[3] = {0}, sum = cases[i].weights[0] + cases[i].weights[1] + cases[i].weights[2];
-        for (size_t turn = 0; turn < array->period; turn++)
-            units[array->turns[turn]]++;
-        for (unsigned k = 0; k < 3; k++)
-            cr_assert_eq(units[k] * sum, array->period * cases[i].weights[k]);
-        weft_array_destroy(array);
-    }
-    weft_pool_destroy(pool);
-}
-
-/* Each unit of a node is in the share of exactly one of its workers. */
-static void check_turn_shares(const weft_array *array) {
-    size_t units = (array->areas[0].bytes - 1) / array->areas[0].page_bytes + 1;
-    for (size_t unit = 0; unit < units; unit++) {
-        unsigned sharers = 0;
-        for (unsigned worker = 0; worker < array->worker_count; worker++) {
-            weft_range share = wf_array_turns_of(array, worker);
-            bool mine = wf_array_owner(array, 0, unit * array->areas[0].page_bytes) == wf_array_node_of(array, worker);
-            sharers += mine && share.first <= unit && unit < share.last;
-        }
-        cr_assert_eq(sharers, 1, "unit %zu", unit);
-    }
-}
-
-Test(array, weighted_arrays_are_touched_in_whole_by_the_owners_of_their_pages) {
-    static const unsigned weights[] = {3, 1, 2};
-    static const size_t pages[] = {1, 2, 5, 6, 7, 1000, 3001};
-    static const char *const topologies[] = {NULL, TWO_NODES, THREE_NODES};
-    for (size_t t = 0; t < WF_ARRAY_LENGTH(topologies); t++) {
-        weft_pool *pool = make_pool(topologies[t]);
-        for (size_t i = 0; i < WF_ARRAY_LENGTH(pages) && weft_pool_nodes(pool) <= 3; i++) {
-            weft_array *array = weigh(pool, pages[i], wf_page_bytes(), weights, (weft_array_options){0});
-            check_turn_shares(array);
-            cr_assert_eq(placement_of(array).pages_absent, 0);
-            if (!t)
-                cr_assert_eq(placement_of(array).pages_expected, pages[i]);
-            weft_array_destroy(array);
-            array = weigh(pool, pages[i], wf_page_bytes(), weights, (weft_array_options){.untouched = true});
-            cr_assert_eq(placement_of(array).pages_absent, pages[i]);
-            cr_assert_eq(weft_array_touch(array), WEFT_OK, "%s", weft_error_detail());
-            cr_assert_eq(placement_of(array).pages_absent, 0);
-            weft_array_destroy(array);
-        }
-        weft_pool_destroy(pool);
-    }
-}
-
-Test(array, exact_turns_take_huge_pages_only_for_four_periods_of_them) {
-    static const unsigned weights[] = {3, 1};
-    weft_pool *pool = make_pool(TWO_NODES);
-    size_t huge = wf_thp_bytes();
-    if (!huge)
-        cr_skip_test("no transparent huge pages");
-    weft_array *small = weigh(pool, 15 * huge, 1, weights, (weft_array_options){.untouched = true});
-    cr_assert_eq(small->areas[0].pages, WEFT_PAGES_BASE);
-    cr_assert(strstr(small->reasons[WF_REASON_PAGES], "4 periods"));
-    weft_array *large = weigh(pool, 16 * huge, 1, weights, (weft_array_options){.untouched = true});
-    if (large->areas[0].pages == WEFT_PAGES_THP)
-        cr_assert_str_eq(turns_of(large, 8), "00100010", "by huge pages");
-    weft_array_destroy(small);
-    weft_array_destroy(large);
-    weft_pool_destroy(pool);
 }
 
 static void nothing(void *arg, weft_range range) {

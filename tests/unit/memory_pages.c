@@ -1,9 +1,11 @@
 /* memory/pages: areas, what is granted, populating without losing content. */
 #include <criterion/criterion.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "memory/huge_pages.h"
 #include "memory/pages.h"
 #include "memory/placement.h"
 
@@ -59,6 +61,64 @@ Test(pages, reserved_huge_pages_fall_back_with_a_reason) {
     cr_assert_eq(wf_area_reserve(&area, (size_t)1 << 40, WEFT_PAGES_HUGE), WEFT_OK, "%s", weft_error_detail());
     cr_assert_neq(area.pages, WEFT_PAGES_HUGE);
     cr_assert_str_not_empty(area.reason);
+    wf_area_release(&area);
+}
+
+Test(pages, each_kind_that_cannot_be_had_gives_way_to_the_next_and_says_so) {
+    static const struct {
+        weft_pages asked;
+        const char *word;
+    } cases[] = {{WEFT_PAGES_HUGE, "vm.nr_hugepages"}, {WEFT_PAGES_2M, "vm.nr_hugepages"}, {WEFT_PAGES_1G, "1 GiB or 2 MiB"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct wf_area area;
+        cr_assert_eq(wf_area_reserve(&area, (size_t)1 << 40, cases[i].asked), WEFT_OK, "%s", weft_error_detail());
+        cr_assert(area.pages == WEFT_PAGES_THP || area.pages == WEFT_PAGES_BASE);
+        cr_assert(strstr(area.reason, cases[i].word), "%s", area.reason);
+        wf_area_release(&area);
+    }
+    cr_assert_eq(wf_pages_below(WEFT_PAGES_1G), WEFT_PAGES_2M);
+    cr_assert_eq(wf_pages_below(WEFT_PAGES_2M), WEFT_PAGES_THP);
+    cr_assert_eq(wf_pages_below(WEFT_PAGES_THP), WEFT_PAGES_BASE);
+}
+
+/* "AnonHugePages:" of the mapping that holds an address, in bytes. */
+static size_t anonymous_huge(const void *address) {
+    char line[512];
+    size_t first, last, kib, found = 0;
+    bool inside = false;
+    FILE *file = fopen("/proc/self/smaps", "r");
+    while (file && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "%zx-%zx ", &first, &last) == 2)
+            inside = (uintptr_t)address >= first && (uintptr_t)address < last;
+        else if (inside && sscanf(line, "AnonHugePages: %zu", &kib) == 1)
+            found = kib * 1024;
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+Test(pages, what_lies_in_huge_pages_is_what_smaps_says) {
+    struct wf_area area;
+    size_t huge, thp = wf_thp_bytes();
+    if (!thp)
+        cr_skip_test("no transparent huge pages");
+    cr_assert_eq(wf_area_reserve(&area, 8 * thp, WEFT_PAGES_THP), WEFT_OK);
+    cr_assert(wf_huge_bytes(area.start, area.bytes, &huge));
+    cr_assert_eq(huge, 0, "nothing is touched yet");
+    cr_assert_eq(wf_pages_populate((char *)area.start + thp, 4 * thp), WEFT_OK);
+    cr_assert(wf_huge_bytes(area.start, area.bytes, &huge));
+    cr_assert_eq(huge, anonymous_huge(area.start));
+    size_t part;
+    cr_assert(wf_huge_bytes(area.start, 2 * thp, &part));
+    cr_assert(part <= thp && (part == thp || huge < 4 * thp));
+    cr_assert(!madvise((char *)area.start + thp, wf_page_bytes(), MADV_DONTNEED));
+    cr_assert(wf_huge_bytes(area.start, area.bytes, &part));
+    cr_assert(part == anonymous_huge(area.start) && (part < huge || !huge), "one huge page is broken up");
+    wf_area_release(&area);
+    cr_assert_eq(wf_area_reserve(&area, 8 * thp, WEFT_PAGES_BASE), WEFT_OK);
+    cr_assert_eq(wf_pages_populate(area.start, area.bytes), WEFT_OK);
+    cr_assert(wf_huge_bytes(area.start, area.bytes, &huge) && !huge);
     wf_area_release(&area);
 }
 

@@ -1,0 +1,175 @@
+/* array/place, array/pages: where arrays belong and which kind of pages they get. */
+#include <criterion/criterion.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "array/workers.h"
+#include "arrays.h"
+#include "base/compiler.h"
+
+/* Owners of the first units of an array with turns, as a text of node numbers. */
+static const char *turns_of(const weft_array *array, size_t units) {
+    static char text[64];
+    for (size_t unit = 0; unit < units; unit++)
+        text[unit] = (char)('0' + wf_array_owner(array, 0, unit * array->areas[0].page_bytes));
+    text[units] = 0;
+    return text;
+}
+
+static weft_array *weigh(weft_pool *pool, size_t n, size_t item_bytes, const unsigned *weights, weft_array_options options) {
+    options.place = WEFT_WEIGHTED;
+    options.weights = weights;
+    options.weight_count = weft_pool_nodes(pool);
+    return make(pool, n, item_bytes, options);
+}
+
+Test(places, weights_give_each_node_its_pages_of_every_period_spread_out) {
+    static const struct {
+        unsigned weights[3];
+        const char *turns;
+    } cases[] = {{{1, 1, 1}, "012012012012"}, {{3, 1, 0}, "001000100010"}, {{600, 200, 0}, "001000100010"},
+                 {{2, 0, 1}, "020020020020"}, {{0, 0, 7}, "222222222222"}, {{5, 2, 1}, "010020100100"}};
+    weft_pool *pool = make_pool(THREE_NODES);
+    for (size_t i = 0; i < WF_ARRAY_LENGTH(cases); i++) {
+        weft_array *array = weigh(pool, 12 * wf_page_bytes(), 1, cases[i].weights, (weft_array_options){.untouched = true});
+        if (i < 5)
+            cr_assert_str_eq(turns_of(array, 12), cases[i].turns);
+        size_t units[3] = {0}, sum = cases[i].weights[0] + cases[i].weights[1] + cases[i].weights[2];
+        for (size_t turn = 0; turn < array->period; turn++)
+            units[array->turns[turn]]++;
+        for (unsigned k = 0; k < 3; k++)
+            cr_assert_eq(units[k] * sum, array->period * cases[i].weights[k]);
+        weft_array_destroy(array);
+    }
+    weft_pool_destroy(pool);
+}
+
+/* Each unit of a node is in the share of exactly one of its workers. */
+static void check_turn_shares(const weft_array *array) {
+    size_t units = (array->areas[0].bytes - 1) / array->areas[0].page_bytes + 1;
+    for (size_t unit = 0; unit < units; unit++) {
+        unsigned sharers = 0;
+        for (unsigned worker = 0; worker < array->worker_count; worker++) {
+            weft_range share = wf_array_turns_of(array, worker);
+            bool mine = wf_array_owner(array, 0, unit * array->areas[0].page_bytes) == wf_array_node_of(array, worker);
+            sharers += mine && share.first <= unit && unit < share.last;
+        }
+        cr_assert_eq(sharers, 1, "unit %zu", unit);
+    }
+}
+
+Test(places, weighted_arrays_are_touched_in_whole_by_the_owners_of_their_pages) {
+    static const unsigned weights[] = {3, 1, 2};
+    static const size_t pages[] = {1, 2, 5, 6, 7, 1000, 3001};
+    static const char *const topologies[] = {NULL, TWO_NODES, THREE_NODES};
+    for (size_t t = 0; t < WF_ARRAY_LENGTH(topologies); t++) {
+        weft_pool *pool = make_pool(topologies[t]);
+        for (size_t i = 0; i < WF_ARRAY_LENGTH(pages) && weft_pool_nodes(pool) <= 3; i++) {
+            weft_array *array = weigh(pool, pages[i], wf_page_bytes(), weights, (weft_array_options){0});
+            check_turn_shares(array);
+            cr_assert_eq(placement_of(array).pages_absent, 0);
+            if (!t)
+                cr_assert_eq(placement_of(array).pages_expected, pages[i]);
+            weft_array_destroy(array);
+            array = weigh(pool, pages[i], wf_page_bytes(), weights, (weft_array_options){.untouched = true});
+            cr_assert_eq(placement_of(array).pages_absent, pages[i]);
+            cr_assert_eq(weft_array_touch(array), WEFT_OK, "%s", weft_error_detail());
+            cr_assert_eq(placement_of(array).pages_absent, 0);
+            weft_array_destroy(array);
+        }
+        weft_pool_destroy(pool);
+    }
+}
+
+Test(places, exact_turns_take_huge_pages_only_for_four_periods_of_them) {
+    static const unsigned weights[] = {3, 1};
+    weft_pool *pool = make_pool(TWO_NODES);
+    size_t huge = wf_thp_bytes();
+    if (!huge)
+        cr_skip_test("no transparent huge pages");
+    weft_array *small = weigh(pool, 15 * huge, 1, weights, (weft_array_options){.untouched = true});
+    cr_assert_eq(small->areas[0].pages, WEFT_PAGES_BASE);
+    cr_assert(strstr(small->reasons[WF_REASON_PAGES], "4 periods"));
+    weft_array *large = weigh(pool, 16 * huge, 1, weights, (weft_array_options){.untouched = true});
+    if (large->areas[0].pages == WEFT_PAGES_THP)
+        cr_assert_str_eq(turns_of(large, 8), "00100010", "by huge pages");
+    weft_array_destroy(small);
+    weft_array_destroy(large);
+    weft_pool_destroy(pool);
+}
+
+Test(places, pages_that_have_to_be_reserved_are_refused_when_strict) {
+    static const weft_pages kinds[] = {WEFT_PAGES_HUGE, WEFT_PAGES_2M, WEFT_PAGES_1G};
+    weft_pool *pool = make_pool(NULL);
+    for (size_t i = 0; i < WF_ARRAY_LENGTH(kinds); i++) {
+        weft_array *array = NULL;
+        weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .pages = kinds[i], .strict = true, .untouched = true};
+        cr_assert_eq(weft_array_create(&array, pool, (size_t)1 << 40, 1, &options), WEFT_ESTRICT);
+        cr_assert(strstr(weft_error_detail(), "nr_hugepages"), "%s", weft_error_detail());
+        cr_assert_null(array);
+    }
+    weft_pool_destroy(pool);
+}
+
+/* Bytes that are locked, of the process. */
+static size_t locked_bytes(void) {
+    char line[256];
+    size_t kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmLck: %zu", &kib) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return kib * 1024;
+}
+
+/* From now on this process may lock so many bytes and no more: its limit holds, since it is not privileged any more. */
+static void allow_to_lock(size_t bytes) {
+    struct rlimit limit = {bytes, bytes};
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    cr_assert(!setrlimit(RLIMIT_MEMLOCK, &limit));
+    cr_assert(!syscall(SYS_capget, &header, data));
+    data[0].effective &= ~(1u << CAP_IPC_LOCK);
+    cr_assert(!syscall(SYS_capset, &header, data));
+}
+
+Test(places, locked_pages_are_locked_or_refused_with_a_reason) {
+    weft_pool *pool = make_pool(NULL);
+    size_t bytes = 64 * wf_page_bytes(), before = locked_bytes();
+    allow_to_lock(before + bytes);
+    for (int untouched = 0; untouched < 2; untouched++) {
+        weft_array *array = make(pool, bytes, 1, (weft_array_options){.locked = true, .untouched = untouched});
+        weft_placement placement = placement_of(array);
+        cr_assert(placement.locked && !*placement.reason, "%s", placement.reason);
+        cr_assert_eq(locked_bytes(), before + bytes);
+        cr_assert_eq(placement.pages_absent, untouched ? 64 : 0, "untouched ones are locked as they come");
+        weft_array *more = make(pool, bytes, 1, (weft_array_options){.locked = true, .untouched = untouched});
+        placement = placement_of(more);
+        cr_assert(!placement.locked && strstr(placement.reason, "RLIMIT_MEMLOCK"), "%s", placement.reason);
+        weft_array *none = NULL;
+        weft_array_options strict = {WEFT_ARRAY_OPTIONS_INIT, .locked = true, .strict = true, .untouched = untouched};
+        cr_assert_eq(weft_array_create(&none, pool, bytes, 1, &strict), WEFT_ESTRICT);
+        cr_assert(strstr(weft_error_detail(), "ulimit -l") && !none, "%s", weft_error_detail());
+        weft_array_destroy(more);
+        weft_array_destroy(array);
+        cr_assert_eq(locked_bytes(), before);
+    }
+    weft_pool_destroy(pool);
+}
+
+Test(places, copies_are_locked_all_or_none) {
+    weft_pool *pool = make_pool(TWO_NODES);
+    size_t bytes = 64 * wf_page_bytes(), before = locked_bytes();
+    allow_to_lock(before + bytes + bytes / 2);
+    weft_array *array = make(pool, bytes, 1, (weft_array_options){.locked = true, .place = WEFT_REPLICATED});
+    cr_assert(!array->locked && *array->reasons[WF_REASON_LOCK]);
+    cr_assert_eq(locked_bytes(), before);
+    weft_array_destroy(array);
+    weft_pool_destroy(pool);
+}
