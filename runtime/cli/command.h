@@ -14,5 +14,6 @@ struct wf_command {
 };
 
 int wf_plan_command(int argc, char **argv, unsigned argp_flags);
+int wf_pages_command(int argc, char **argv, unsigned argp_flags);
 
 #endif

@@ -7,6 +7,7 @@
 
 static const struct wf_command commands[] = {
     {"plan", "show which core each worker gets, and whom it steals from", wf_plan_command},
+    {"pages", "show on which nodes a process has its pages, and which are on the wrong one", wf_pages_command},
 };
 
 static void print_usage(FILE *to) {
