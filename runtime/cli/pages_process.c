@@ -82,7 +82,7 @@ weft_status wf_process_read(const struct wf_process *process, const char *file, 
 
 /* A thread's number leads to its process's files too, but was hardly meant. */
 static weft_status check_number(const struct wf_process *process) {
-    char *text, number[32] = "";
+    char *text = NULL, number[32] = "";
     weft_status status = wf_process_read(process, "status", &text);
     if (status != WEFT_OK)
         return status;
@@ -94,7 +94,7 @@ static weft_status check_number(const struct wf_process *process) {
 }
 
 static weft_status check_kind(struct wf_process *process) {
-    char *text;
+    char *text = NULL;
     struct wf_proc_stat stat;
     weft_status status = wf_process_read(process, "stat", &text);
     if (status != WEFT_OK)
@@ -266,7 +266,7 @@ weft_status wf_mappings_parse(struct wf_mappings *mappings, char *numa_maps, cha
 }
 
 weft_status wf_mappings_read(struct wf_mappings *mappings, const struct wf_process *process, unsigned node_count) {
-    char *numa_maps, *smaps = NULL;
+    char *numa_maps = NULL, *smaps = NULL;
     weft_status status = wf_process_read(process, "numa_maps", &numa_maps);
     if (status != WEFT_OK)
         return status;
