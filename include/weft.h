@@ -14,6 +14,7 @@
 #include "weft/memory.h"
 #include "weft/plan.h"
 #include "weft/pool.h"
+#include "weft/scratch.h"
 #include "weft/status.h"
 #include "weft/task.h"
 

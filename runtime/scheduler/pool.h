@@ -10,6 +10,7 @@
 #include "scheduler/inbox.h"
 #include "scheduler/park.h"
 #include "scheduler/room.h"
+#include "scheduler/scratch_cache.h"
 #include "scheduler/settings.h"
 #include "scheduler/stack.h"
 #include "scheduler/summary.h"
@@ -35,6 +36,7 @@ struct wf_node {
     struct wf_summary summary;
     struct wf_scout scout;
     struct wf_room room;
+    struct wf_scratch_home scratch;
     WF_LINE_ALIGNED wf_atomic_u32 outstanding; /* A: accepted work that has not ended, and WF_CLOSED; see wf_pool_admit() */
     struct wf_area area;                       /* I: this struct */
     unsigned index;                            /* I */
@@ -64,6 +66,7 @@ struct weft_pool {
     WF_LINE_ALIGNED wf_atomic_u64 waiting[WF_PARK_WORDS]; /* A: workers asleep inside a task, for what they wait for */
     WF_LINE_ALIGNED wf_atomic_u64 resting[WF_PARK_WORDS]; /* A: see worker.h */
     struct wf_broadcasts broadcasts;
+    struct wf_scratch_settings scratch;
     WF_LINE_ALIGNED wf_atomic_u32 closed; /* A: takes no more submitted tasks; see submit.h */
     wf_atomic_u32 group_waiters;          /* A: workers about to sleep for a group, or asleep; see group.h */
     wf_atomic_u32 stop;                   /* A: workers end when they find nothing */

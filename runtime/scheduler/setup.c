@@ -141,6 +141,7 @@ weft_status wf_node_make(weft_pool *pool, unsigned index) {
     order_others(pool, node);
     wf_store(&node->memory_node, (uint32_t)weft_plan_nodes(pool->plan, NULL)[index].memory_node, WF_RELAXED);
     wf_inbox_init(&node->inbox);
+    wf_scratch_home_init(&node->scratch);
     pool->nodes[index] = node;
     return WEFT_OK;
 }
@@ -193,5 +194,6 @@ void wf_worker_release(struct wf_worker *worker) {
 void wf_node_release(struct wf_node *node) {
     wf_record_pool_destroy(&node->inbox.chunks);
     pthread_mutex_destroy(&node->inbox.chunk_lock);
+    wf_scratch_home_destroy(&node->scratch);
     release_near(node, node->area);
 }

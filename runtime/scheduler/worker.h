@@ -22,6 +22,7 @@
 #include "scheduler/deque.h"
 #include "scheduler/park.h"
 #include "scheduler/ready_queue.h"
+#include "scheduler/scratch_cache.h"
 #include "scheduler/stats.h"
 #include "weft/plan.h"
 
@@ -76,6 +77,7 @@ struct wf_worker {
     WF_LINE_ALIGNED wf_atomic_u64 made; /* A: tasks that this worker's tasks have submitted; written by the worker, see pool.h */
     wf_atomic_u64 ended;                /* A: submitted tasks that it has run to their end and told */
     WF_LINE_ALIGNED struct wf_counters counters;
+    struct wf_scratch_slot scratch;
     struct wf_ready_queue ready;
     struct wf_broadcast_line lines[WF_BROADCASTS]; /* A: see broadcast.h */
     wf_atomic_u64 served[WF_BROADCASTS];    /* A: the last static word of each line that was claimed; relaxed, written by O */

@@ -16,6 +16,7 @@ PUBLIC = {
     "weft/status.h": "base",
     "weft/plan.h": "machine",
     "weft/memory.h": "memory",
+    "weft/scratch.h": "memory",
     "weft/pool.h": "scheduler",
     "weft/fork.h": "scheduler",
     "weft/task.h": "scheduler",

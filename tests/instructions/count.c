@@ -15,6 +15,7 @@
 #define FIB_SPAWNS 10945 /* of fib(FIB) */
 #define LOOPS 1000
 #define SUBMITS 1000
+#define OBJECTS 1000
 
 const int fib_times = 1;
 static sem_t begun, may_end;
@@ -50,6 +51,8 @@ MEASURED void measured_typed(void *arg);
 MEASURED void measured_plain(void *arg);
 MEASURED void measured_loop(void *arg);
 MEASURED void measured_submit(void *arg);
+MEASURED void measured_scratch(void *arg);
+MEASURED void measured_arena(void *arg);
 
 MEASURED void measured_typed(void *arg) {
     *(uint64_t *)arg = fork_join_ways[0].run(FIB);
@@ -72,6 +75,35 @@ MEASURED void measured_submit(void *arg) {
         check(weft_submit(peer_pool, nothing, NULL, NULL), "submit");
 }
 
+/* Objects of 64 bytes, of which the compiler knows nothing afterwards. */
+MEASURED void measured_scratch(void *arg) {
+    weft_scratch *scratch = arg;
+    for (int i = 0; i < OBJECTS; i++)
+        __asm__ volatile("" : : "r"(weft_scratch_alloc(scratch, 64)) : "memory");
+}
+
+MEASURED void measured_arena(void *arg) {
+    (void)arg;
+    for (int i = 0; i < OBJECTS; i++)
+        weft_scratch_release(weft_scratch_acquire(peer_pool, WEFT_NODE_HOME));
+}
+
+/* With pages that are there already. */
+static void use_scratch(void *arg) {
+    (void)arg;
+    weft_scratch *scratch = weft_scratch_acquire(peer_pool, WEFT_NODE_HOME);
+    if (!scratch || !weft_scratch_alloc(scratch, OBJECTS * 64))
+        fail("scratch");
+    weft_scratch_reset(scratch);
+    measured_scratch(scratch);
+    weft_scratch_release(scratch);
+}
+
+static void use_arenas(void *arg) {
+    weft_scratch_release(weft_scratch_acquire(peer_pool, WEFT_NODE_HOME));
+    measured_arena(arg);
+}
+
 static const struct {
     const char *name;
     void (*measured)(void *arg);
@@ -81,7 +113,8 @@ static const struct {
 } cases[] = {
     {"typed", measured_typed, FIB_SPAWNS, 1, 6765}, {"plain", measured_plain, FIB_SPAWNS, 1, 6765},
     {"loop_inside", measured_loop, LOOPS, 1, 0},    {"loop_outside", measured_loop, LOOPS, 0, 0},
-    {"submit", measured_submit, SUBMITS, 0, 0},
+    {"submit", measured_submit, SUBMITS, 0, 0},     {"scratch", use_scratch, OBJECTS, 1, 0},
+    {"arena", use_arenas, OBJECTS, 1, 0},
 };
 
 int main(int argc, char **argv) {

@@ -20,6 +20,8 @@ CASES = {
     "loop_inside": "weft_for() over two items from a task, on one worker",
     "loop_outside": "weft_for() over two items from a thread outside, its share of it, on one worker",
     "submit": "weft_submit(), the submitter's part",
+    "scratch": "weft_scratch_alloc() of 64 bytes, the loop around it included",
+    "arena": "weft_scratch_acquire() and weft_scratch_release() on a worker",
 }
 
 

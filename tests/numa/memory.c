@@ -1,8 +1,10 @@
 /*
- * What the scheduler owns lies on the node that uses it: workers with their deques, the nodes' inboxes, the record pools. Looks
- * inside for the addresses only; where the pages are is asked from the kernel.
+ * What the scheduler owns lies on the node that uses it: workers with their deques, the nodes' inboxes, the record pools; scratch
+ * arenas on the node that they were acquired for. Looks inside for the addresses only; where the pages are is asked from the kernel.
  */
 #include "scheduler/pool.h"
+
+#include <string.h>
 
 #include "numa.h"
 
@@ -15,7 +17,7 @@ static struct tally {
     const char *what;
     size_t present, home;
 } workers = {"workers and deques", 0, 0}, inboxes = {"nodes and inboxes", 0, 0}, records = {"records of workers", 0, 0},
-  node_records = {"tasks in inboxes", 0, 0}, stacks = {"stacks and TLS", 0, 0};
+  node_records = {"tasks in inboxes", 0, 0}, stacks = {"stacks and TLS", 0, 0}, arenas = {"scratch arenas", 0, 0};
 
 static bool several_nodes;
 
@@ -82,6 +84,48 @@ static void use_worker(void *arg, weft_range range) {
     }
 }
 
+/* Take 7 MiB from an arena, which has base and huge pages then, and look where they are. */
+static void use_arena(weft_pool *pool, weft_scratch *scratch) {
+    enum { PIECE = 7 << 10, PIECES = 1 << 10 };
+    weft_scratch_usage usage;
+    CHECK(scratch);
+    char *first = weft_scratch_alloc(scratch, PIECE);
+    for (unsigned i = 1; i < PIECES; i++)
+        CHECK(memset(weft_scratch_alloc(scratch, PIECE), 1, PIECE) == first + (size_t)i * PIECE);
+    OK(weft_scratch_get_usage(scratch, &usage));
+    size_t before = arenas.present;
+    add(&arenas, first, (size_t)PIECE * PIECES, os_node(pool, usage.node));
+    CHECK(arenas.present - before >= (size_t)PIECE * PIECES / 4096 && usage.bound == several_nodes);
+}
+
+static weft_scratch *held[MAX_CPUS];
+
+static void acquire_home(void *arg, weft_range range) {
+    for (size_t i = range.first; i < range.last; i++)
+        held[i] = weft_scratch_acquire(arg, WEFT_NODE_HOME);
+}
+
+static void release_home(void *arg, weft_range range) {
+    (void)arg;
+    for (size_t i = range.first; i < range.last; i++)
+        weft_scratch_release(held[i]);
+}
+
+/* This thread acquires arenas of every node, and fills those of the workers: policies decide. Then workers release and acquire. */
+static void check_arenas(weft_pool *pool, const weft_for_options *fixed) {
+    unsigned count = weft_pool_workers(pool);
+    for (unsigned round = 0; round < 2; round++) {
+        OK(weft_for(pool, count, acquire_home, pool, fixed));
+        for (unsigned i = 0; i < count; i++)
+            use_arena(pool, held[i]);
+        OK(weft_for(pool, count, release_home, NULL, fixed));
+        for (unsigned node = 0; node < weft_pool_nodes(pool); node++)
+            use_arena(pool, held[node] = weft_scratch_acquire(pool, node));
+        OK(weft_for(pool, weft_pool_nodes(pool), release_home, NULL, fixed));
+    }
+    check(&arenas);
+}
+
 int main(void) {
     struct machine machine = machine_read();
     several_nodes = machine.nodes > 1;
@@ -115,6 +159,7 @@ int main(void) {
     check(&records);
     check(&node_records);
     check(&stacks);
+    check_arenas(pool, &fixed);
     OK(weft_pool_destroy(pool));
     return 0;
 }

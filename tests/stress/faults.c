@@ -147,6 +147,24 @@ static weft_status use_memory(void) {
     return status;
 }
 
+/* Two arenas at once, of which the node keeps one: the other is made anew each time. */
+static weft_status use_scratch(void) {
+    weft_scratch_options options = {WEFT_SCRATCH_OPTIONS_INIT, .limit_bytes = 16 << 20, .keep_bytes = 1, .idle = 1};
+    weft_scratch *two[2] = {NULL, NULL};
+    weft_status status = weft_scratch_configure(pool, &options);
+    for (int i = 0; i < 2; i++) {
+        two[i] = weft_scratch_acquire(pool, 0);
+        char *object = two[i] ? weft_scratch_alloc(two[i], 5 << 20) : NULL;
+        if (object)
+            memset(object, 1, 5 << 20);
+        else
+            status = WEFT_ENOMEM;
+    }
+    weft_scratch_release(two[0]);
+    weft_scratch_release(two[1]);
+    return status;
+}
+
 static weft_status use_partitioned(void) {
     return use_array((weft_array_options){.place = WEFT_PARTITIONED});
 }
@@ -181,6 +199,7 @@ static const struct {
                  {"group", use_group, false},
                  {"reduce", use_reduce, false},
                  {"memory", use_memory, false},
+                 {"scratch", use_scratch, false},
                  {"partitioned", use_partitioned, false},
                  {"interleaved", use_interleaved, false},
                  {"weighted", use_weighted, false},
