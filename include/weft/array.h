@@ -73,6 +73,21 @@ WEFT_API void *weft_array_data(const weft_array *array);
 /** Number of items; 0 for NULL. Threads: any. */
 WEFT_API size_t weft_array_count(const weft_array *array);
 
+/**
+ * Give an array another number of items. The items that both sizes have keep their content, further ones are zero. Everything else
+ * stays as it was asked for: place, kind of pages, strictness, locks; parts are split anew, and every page lies with its new worker.
+ * The items are copied by these workers to memory of their own: until they have, both sizes take memory (of locked arrays: of the limit
+ * on it; of reserved pages: of those that are free), and then weft_array_data(), weft_array_local() and what was computed from them
+ * are no longer valid.
+ *
+ * @param n  items, at least 1. The number there is: nothing happens and pointers stay.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, zero or overflowing size; else as weft_array_create(). After an error the array is as it
+ *         was, pointers included.
+ *
+ * Threads: any, when nobody uses the array. Blocks: until copied.
+ */
+WEFT_API weft_status weft_array_resize(weft_array *array, size_t n);
+
 /** REPLICATED: the copy on the calling worker's node (node 0's on other threads); else weft_array_data(). Threads: any. */
 WEFT_API void *weft_array_local(const weft_array *array);
 

@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 
-static weft_status check_size(size_t n, size_t item_bytes) {
+weft_status wf_array_check_size(size_t n, size_t item_bytes) {
     if (!n || !item_bytes)
         return wf_fail(WEFT_EINVAL, "%zu items of %zu bytes: an array has at least one item of at least one byte", n, item_bytes);
     if (n > (size_t)PTRDIFF_MAX / item_bytes)
@@ -62,7 +62,7 @@ static weft_status check_memory(const weft_array *array) {
  * A strict policy would let the kernel kill a process rather than place a page elsewhere, so pages are touched under a
  * preferred one, looked at (weft_array_touch() does), and only then held on their nodes.
  */
-static weft_status furnish(weft_array *array) {
+weft_status wf_array_furnish(weft_array *array) {
     bool strict = array->options.strict, untouched = array->options.untouched;
     weft_status status = check_memory(array);
     if (status != WEFT_OK || (status = wf_array_reserve_all(array)) != WEFT_OK)
@@ -84,14 +84,14 @@ weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, siz
     weft_array_options known = {WEFT_ARRAY_OPTIONS_INIT};
     weft_status status = wf_options_copy(&known, sizeof known, options, "weft_array_options");
     if (status != WEFT_OK || (status = wf_place_check(&known, weft_pool_plan(pool))) != WEFT_OK ||
-        (status = check_size(n, item_bytes)) != WEFT_OK)
+        (status = wf_array_check_size(n, item_bytes)) != WEFT_OK)
         return status;
     weft_array *made = new_array(pool, n, item_bytes, &known);
     if (!made)
         return wf_fail(WEFT_ENOMEM, "no memory for the tables of an array");
     struct wf_detail before;
     wf_detail_keep(&before);
-    status = furnish(made);
+    status = wf_array_furnish(made);
     if (status == WEFT_OK) {
         wf_detail_restore(&before); /* what was refused on the way is the array's reason */
         *array = made;

@@ -65,6 +65,15 @@ weft_pages wf_array_granted(const weft_array *array, size_t *page_bytes);
 /* Lock the pages if the options ask for it: those that are present, or untouched ones as they come. WEFT_ESTRICT. */
 weft_status wf_array_lock(weft_array *array);
 
+/* Copy the items that both arrays have, each by a worker of the node where it belongs in `array`. Errors: as weft_for(). */
+weft_status wf_array_copy(const weft_array *array, const weft_array *from);
+
+/* A size that an array may have. WEFT_EINVAL. */
+weft_status wf_array_check_size(size_t n, size_t item_bytes);
+
+/* Give an array without areas its areas, bounds and stretches (their tables are there), its pages, policy and locks. */
+weft_status wf_array_furnish(weft_array *array);
+
 /* Set unit, bounds and stretches; the areas are reserved. */
 void wf_array_lay_out(weft_array *array);
 

@@ -10,8 +10,26 @@
 #include "machine/binding.h"
 #include "memory/mappings.h"
 
-static void populate(struct wf_array_job *job, const struct wf_area *area, size_t first, size_t last) {
-    wf_failure_note(&job->failure, wf_pages_populate((char *)area->start + first, last - first));
+/* Zeroes are not written to memory that is untouched: pages that the source never had stay absent. */
+static void copy(const weft_array *array, const weft_array *from, const struct wf_area *area, size_t first, size_t last) {
+    char *to = (char *)area->start;
+    const char *source = from->areas[area - array->areas].start;
+    size_t bytes = (array->n < from->n ? array->n : from->n) * array->item_bytes, page = wf_page_bytes();
+    last = last < bytes ? last : bytes;
+    for (size_t at = first, next; at < last; at = next) {
+        next = last - at > page ? at + page : last;
+        bool zero = array->options.untouched && !source[at] && !memcmp(source + at, source + at + 1, next - at - 1);
+        if (!zero)
+            memcpy(to + at, source + at, next - at);
+    }
+}
+
+/* What a worker does with bytes that belong to it or its node: make them present, or copy them from another array. */
+static void share(struct wf_array_job *job, const struct wf_area *area, size_t first, size_t last) {
+    if (job->from)
+        copy(job->array, job->from, area, first, last);
+    else
+        wf_failure_note(&job->failure, wf_pages_populate((char *)area->start + first, last - first));
 }
 
 /* The worker's own part. */
@@ -20,7 +38,7 @@ static void touch_part(void *arg, weft_range range) {
     const weft_array *array = job->array;
     for (size_t i = range.first; i < range.last; i++) {
         const size_t *bounds = array->bounds + job->first_worker + i;
-        populate(job, &array->areas[0], wf_array_byte(array, bounds[0]), wf_array_byte(array, bounds[1]));
+        share(job, &array->areas[0], wf_array_byte(array, bounds[0]), wf_array_byte(array, bounds[1]));
     }
 }
 
@@ -36,7 +54,7 @@ static void touch_worker_turns(struct wf_array_job *job, unsigned worker) {
             last++;
         size_t end = last * area->page_bytes < area->bytes ? last * area->page_bytes : area->bytes;
         if (mine)
-            populate(job, area, first * area->page_bytes, end);
+            share(job, area, first * area->page_bytes, end);
     }
 }
 
@@ -70,7 +88,7 @@ static void touch_copy(void *arg, weft_range range) {
     for (size_t worker = range.first; worker < range.last; worker++) {
         unsigned copy;
         weft_range slice = slice_of(job->array, (unsigned)worker, &copy);
-        populate(job, &job->array->areas[copy], slice.first, slice.last);
+        share(job, &job->array->areas[copy], slice.first, slice.last);
     }
 }
 
@@ -78,12 +96,12 @@ static void touch_memory_node(void *arg, weft_range range) {
     struct wf_array_job *job = arg;
     for (size_t worker = range.first; worker < range.last; worker++) {
         weft_range slice = wf_array_memory_slice(job->array, (unsigned)worker);
-        populate(job, &job->array->areas[0], slice.first, slice.last);
+        share(job, &job->array->areas[0], slice.first, slice.last);
     }
 }
 
-static weft_status touch_all(weft_array *array) {
-    struct wf_array_job job = {.array = array};
+static weft_status share_all(const weft_array *array, const weft_array *from) {
+    struct wf_array_job job = {.array = array, .from = from};
     switch (array->options.place) {
     case WEFT_ON_MEMORY_NODE:
         return wf_array_run(&job, array->worker_count, touch_memory_node);
@@ -121,8 +139,12 @@ static weft_status verify(const weft_array *array) {
 weft_status weft_array_touch(weft_array *array) {
     if (!array)
         return wf_fail(WEFT_EINVAL, "array must be given");
-    weft_status status = touch_all(array);
+    weft_status status = share_all(array, NULL);
     return status == WEFT_OK && array->options.strict ? verify(array) : status;
+}
+
+weft_status wf_array_copy(const weft_array *array, const weft_array *from) {
+    return share_all(array, from);
 }
 
 static void copy_slice(void *arg, weft_range range) {

@@ -29,6 +29,7 @@ struct wf_array_job {
     unsigned first_worker;
     struct wf_failure failure;
     const void *items;       /* replicate: what to copy */
+    const weft_array *from;  /* copy: another array of the same place; else NULL */
     unsigned phase;          /* migrate, turns that are not exact: unit u belongs to node turns[(u + phase) mod period] */
     weft_migration *reports; /* migrate: one per worker */
 };

@@ -302,6 +302,33 @@ static void check_replicated(size_t count) {
     free(items);
 }
 
+/* Grown and shrunk arrays lie where new ones of that size would. */
+static void check_resized(size_t count) {
+    weft_array *array;
+    OK(weft_array_create(&array, pool, count, page, &(weft_array_options){WEFT_ARRAY_OPTIONS_INIT, .pages = WEFT_PAGES_BASE}));
+    const size_t sizes[] = {3 * count, count + 7, 2 * count};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        size_t kept = weft_array_count(array) < sizes[i] ? weft_array_count(array) : sizes[i];
+        for (size_t p = 0; p < weft_array_count(array); p++)
+            *(size_t *)(void *)((char *)weft_array_data(array) + p * page) = p + i;
+        OK(weft_array_resize(array, sizes[i]));
+        for (size_t p = 0; p < sizes[i]; p++)
+            CHECK(*(size_t *)(void *)((char *)weft_array_data(array) + p * page) == (p < kept ? p + i : 0));
+        struct record record = record_make(weft_array_data(array), sizes[i] * page);
+        OK(weft_for_array(array, visit, &record, &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_STATIC}));
+        demand("partitioned, resized: on the owner's node", matching(&record), sizes[i]);
+        record_release(&record);
+    }
+    weft_array_destroy(array);
+    unsigned last = weft_pool_nodes(pool) - 1;
+    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_ON_NODE, .node = last, .strict = true};
+    OK(weft_array_create(&array, pool, count, page, &options));
+    OK(weft_array_resize(array, 2 * count));
+    struct pages pages = pages_ask(weft_array_data(array), 2 * count * page, NULL);
+    CHECK(pages.present == 2 * count && pages.on[os_node(pool, last)] == 2 * count);
+    weft_array_destroy(array);
+}
+
 int main(int argc, char **argv) {
     machine = machine_read();
     pool = start_pool();
@@ -324,6 +351,7 @@ int main(int argc, char **argv) {
     pool = bound;
     check_on_nodes(1024);
     check_replicated(512);
+    check_resized(1000);
     check_memory_nodes(1000);
     OK(weft_pool_destroy(pool));
     return 0;

@@ -124,6 +124,8 @@ static weft_status use_array(weft_array_options options) {
         CHECK(((char *)weft_array_data(array))[i] == 1);
     if (!status)
         status = weft_array_placement(array, &placement, per_node, 8);
+    if (!status && (status = weft_array_resize(array, 2 * N)))
+        CHECK(weft_array_count(array) == N && ((char *)weft_array_data(array))[N - 1] == 1);
     if (!status)
         status = weft_array_migrate(array, NULL);
     weft_array_destroy(array);
