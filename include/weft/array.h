@@ -7,6 +7,7 @@
 
 #include "weft/loop.h"
 #include "weft/memory.h"
+#include "weft/plan.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,9 +23,12 @@ typedef enum weft_place {
     WEFT_ON_MEMORY_NODE = 4, /**< all pages on one node that has memory and no workers (CXL, HBM, ...), touched by the workers
                                 nearest to it. Loops are split over all workers */
     WEFT_WEIGHTED =
-        5 /**< pages in turn over the pool's nodes, as many of each period as the node's weight says: with weights 3 and
+        5, /**< pages in turn over the pool's nodes, as many of each period as the node's weight says: with weights 3 and
                          1, node 0 has three pages of every four. Touched by the node's workers, so no policy is needed, and
                          the turns begin with the first page. Loops are split over all workers */
+    WEFT_IN_TIER =
+        6 /**< partitioned, but each worker's part on a memory-only node of the tier, the one nearest to the worker (nodes
+                         with several of them nearest take different ones). WEFT_TIER_NORMAL: as PARTITIONED */
 } weft_place;
 
 /** Options of weft_array_create(). Zero means the default of each field. Start from WEFT_ARRAY_OPTIONS_INIT. */
@@ -41,6 +45,7 @@ typedef struct weft_array_options {
                        strict INTERLEAVED: only weft_array_touch() puts them in turn */
     unsigned weight_count;   /**< WEIGHTED: weft_pool_nodes(), else 0 */
     const unsigned *weights; /**< WEIGHTED: one per node of the pool, 0 to 1000, not all 0, copied; else NULL */
+    weft_tier tier;          /**< IN_TIER: which; see `weft plan` for what there is */
     bool locked; /**< lock the pages in memory once they are touched, so that they are never swapped (device drivers pin what they
                     use themselves); untouched ones as they come. Takes RLIMIT_MEMLOCK or CAP_IPC_LOCK: what is refused is said in
                     weft_placement. Reserved pages are never swapped anyhow. Migration may move locked pages */

@@ -75,6 +75,16 @@ typedef struct weft_plan_node {
     int memory_node;                     /**< OS index of the node where its workers allocate, -1 if there is none */
 } weft_plan_node;
 
+/** How fast memory is beside what workers have at home. */
+typedef enum weft_tier {
+    WEFT_TIER_NORMAL = 0, /**< the nodes with workers; memory-only nodes of ordinary memory, their CPUs without workers */
+    WEFT_TIER_FAST = 1,   /**< HBM, MCDRAM, or at least 1.5 times the bandwidth, as the firmware has it */
+    WEFT_TIER_SLOW = 2    /**< NVM, CXL, GPU memory, at most 2/3 of the bandwidth, or without CPUs and a word about its speed */
+} weft_tier;
+
+/** "normal", "fast" or "slow"; "?" for a value that is none. Threads: any. The string is static. */
+WEFT_API const char *weft_tier_name(weft_tier tier);
+
 /** A node with usable memory and without workers (CXL, HBM, NVM, GPU memory, or all its CPUs disallowed). */
 typedef struct weft_plan_memory_node {
     int os_index;
@@ -82,6 +92,7 @@ typedef struct weft_plan_memory_node {
     const char *subtype;   /**< hwloc's ("HBM", "NVM", ...), "" if it has none */
     unsigned nearest_count;
     const int *nearest; /**< OS indexes of the nearest nodes of the plan, increasing */
+    weft_tier tier;
 } weft_plan_memory_node;
 
 typedef enum weft_distance_source {

@@ -17,7 +17,15 @@
 #include "scheduler/pool.h"
 
 bool wf_array_lies_apart(const weft_array *array) {
-    return array->options.place == WEFT_PARTITIONED && array->node_count > 1;
+    unsigned first = 0;
+    if (array->turns || array->copies > 1 || array->options.place == WEFT_ON_MEMORY_NODE)
+        return false;
+    while (!array->shares[first])
+        first++;
+    for (unsigned k = first + 1; k < array->node_count; k++)
+        if (array->shares[k] && (!array->memory || array->memory[k] != array->memory[first]))
+            return true;
+    return false;
 }
 
 /* First item of part `index` of `parts`. Items larger than a unit are dealt out whole. */

@@ -4,8 +4,10 @@
  * Turns of weighted arrays are spread: after each turn every node is owed its weight, and the one that is owed most comes next
  * and pays the sum of all weights. A period holds each node as often as its weight says, and no node waits longer than it must.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "array/array.h"
 #include "base/status.h"
@@ -42,22 +44,59 @@ static weft_status check_node(const weft_array_options *options, const weft_plan
     return WEFT_OK;
 }
 
+/* The tiers of the memory-only nodes, as a list. */
+static void list_tiers(const weft_plan *plan, char *text, size_t room) {
+    unsigned count;
+    const weft_plan_memory_node *nodes = weft_plan_memory_nodes(plan, &count);
+    snprintf(text, room, "%s", weft_tier_name(WEFT_TIER_NORMAL));
+    for (weft_tier tier = WEFT_TIER_FAST; tier <= WEFT_TIER_SLOW; tier++)
+        for (unsigned i = 0; i < count; i++)
+            if (nodes[i].tier == tier) {
+                snprintf(text + strlen(text), room - strlen(text), ", %s", weft_tier_name(tier));
+                break;
+            }
+}
+
+static weft_status check_tier(const weft_array_options *options, const weft_plan *plan) {
+    unsigned count;
+    char tiers[64];
+    const weft_plan_memory_node *nodes = weft_plan_memory_nodes(plan, &count);
+    if ((unsigned)options->tier > WEFT_TIER_SLOW)
+        return wf_fail(WEFT_EINVAL, "tier is %d: it is one of WEFT_TIER_NORMAL, FAST, SLOW", (int)options->tier);
+    if (options->place != WEFT_IN_TIER)
+        return options->tier == WEFT_TIER_NORMAL
+                   ? WEFT_OK
+                   : wf_fail(WEFT_EINVAL, "tiers are for place WEFT_IN_TIER, and this one is %d", (int)options->place);
+    for (unsigned i = 0; i < count; i++)
+        if (nodes[i].tier == options->tier)
+            return WEFT_OK;
+    if (options->tier == WEFT_TIER_NORMAL)
+        return WEFT_OK;
+    list_tiers(plan, tiers, sizeof tiers);
+    return wf_fail(WEFT_EINVAL, "no memory is %s: the tiers of this plan are %s", weft_tier_name(options->tier), tiers);
+}
+
 weft_status wf_place_check(const weft_array_options *options, const weft_plan *plan) {
     unsigned nodes;
     weft_plan_nodes(plan, &nodes);
-    if ((unsigned)options->place > WEFT_WEIGHTED)
+    if ((unsigned)options->place > WEFT_IN_TIER)
         return wf_fail(WEFT_EINVAL,
-                       "place is %d: it is one of WEFT_PARTITIONED, INTERLEAVED, ON_NODE, REPLICATED, ON_MEMORY_NODE, WEIGHTED",
+                       "place is %d: it is one of WEFT_PARTITIONED, INTERLEAVED, ON_NODE, REPLICATED, ON_MEMORY_NODE, "
+                       "WEIGHTED, IN_TIER",
                        (int)options->place);
     if ((unsigned)options->pages > WEFT_PAGES_1G)
         return wf_fail(WEFT_EINVAL, "pages is %d: it is one of WEFT_PAGES_DEFAULT, BASE, THP, HUGE, 2M, 1G", (int)options->pages);
     weft_status status = check_node(options, plan);
-    return status == WEFT_OK ? check_weights(options, nodes) : status;
+    if (status == WEFT_OK)
+        status = check_weights(options, nodes);
+    return status == WEFT_OK ? check_tier(options, plan) : status;
 }
 
 const char *wf_place_name(const weft_array *array, char *text, size_t room) {
     if (array->options.place == WEFT_ON_NODE || array->options.place == WEFT_ON_MEMORY_NODE)
         snprintf(text, room, "%snode %u", array->memory ? "memory " : "", array->options.node);
+    else if (array->memory)
+        snprintf(text, room, "the %s node of each part", weft_tier_name(array->options.tier));
     else
         snprintf(text, room, "the node of each %s", array->turns ? "turn" : array->copies > 1 ? "copy" : "part");
     return text;
@@ -109,6 +148,41 @@ static weft_status use_memory_node(weft_array *array, const weft_plan_memory_nod
     return WEFT_OK;
 }
 
+/* How many nodes it is nearest to, if this one is among them, else more than there are. */
+static unsigned nearest_count(const weft_plan_memory_node *memory, int os_index) {
+    for (unsigned i = 0; i < memory->nearest_count; i++)
+        if (memory->nearest[i] == os_index)
+            return memory->nearest_count;
+    return UINT_MAX;
+}
+
+/*
+ * The memory-only node of the tier for node k: nearest to it and to as few others as may be; of several such, the k-th, so that nodes
+ * which have the same ones share them evenly.
+ */
+static const weft_plan_memory_node *choose_in_tier(const weft_array *array, weft_tier tier, unsigned k) {
+    unsigned count, least = UINT_MAX, equal = 0;
+    int os_index = array->nodes[k].os_index;
+    const weft_plan_memory_node *nodes = weft_plan_memory_nodes(weft_pool_plan(array->pool), &count);
+    for (unsigned i = 0; i < count; i++)
+        if (nodes[i].tier == tier && nearest_count(&nodes[i], os_index) < least)
+            least = nearest_count(&nodes[i], os_index);
+    for (unsigned i = 0; i < count; i++)
+        equal += nodes[i].tier == tier && nearest_count(&nodes[i], os_index) == least;
+    unsigned left = equal ? k % equal : 0;
+    for (unsigned i = 0; i < count; i++)
+        if (nodes[i].tier == tier && nearest_count(&nodes[i], os_index) == least && !left--)
+            return &nodes[i];
+    return NULL; /* not reached: the tier was checked to have one */
+}
+
+static weft_status use_tier(weft_array *array, weft_tier tier) {
+    weft_status status = use_memory_node(array, NULL);
+    for (unsigned k = 0; status == WEFT_OK && k < array->node_count; k++)
+        array->memory[k] = choose_in_tier(array, tier, k);
+    return status;
+}
+
 weft_status wf_place_resolve(weft_array *array, const weft_array_options *options) {
     array->shares = calloc(array->node_count, sizeof *array->shares);
     if (!array->shares)
@@ -120,5 +194,7 @@ weft_status wf_place_resolve(weft_array *array, const weft_array_options *option
         return make_turns(array, options->weights);
     if (options->place == WEFT_ON_MEMORY_NODE)
         return use_memory_node(array, &weft_plan_memory_nodes(weft_pool_plan(array->pool), NULL)[options->node]);
+    if (options->place == WEFT_IN_TIER && options->tier != WEFT_TIER_NORMAL)
+        return use_tier(array, options->tier);
     return WEFT_OK;
 }

@@ -114,6 +114,7 @@ static weft_status share_all(const weft_array *array, const weft_array *from) {
         job.first_worker = array->nodes[array->options.node].first_worker;
         return wf_array_run(&job, array->nodes[array->options.node].worker_count, touch_part);
     case WEFT_PARTITIONED:
+    case WEFT_IN_TIER:
         break;
     }
     return wf_array_run(&job, array->worker_count, touch_part);

@@ -26,8 +26,8 @@ static json_t *memory_node_json(const weft_plan_memory_node *node) {
     json_t *nearest = json_array();
     for (unsigned i = 0; i < node->nearest_count; i++)
         json_array_append_new(nearest, json_integer(node->nearest[i]));
-    return json_pack("{s:i, s:I, s:s, s:o}", "os_index", node->os_index, "local_memory", (json_int_t)node->local_memory,
-                     "subtype", node->subtype, "nearest", nearest);
+    return json_pack("{s:i, s:I, s:s, s:o, s:s}", "os_index", node->os_index, "local_memory", (json_int_t)node->local_memory,
+                     "subtype", node->subtype, "nearest", nearest, "tier", weft_tier_name(node->tier));
 }
 
 static json_t *kind_json(const weft_victim_group *group) {

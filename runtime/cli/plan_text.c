@@ -101,11 +101,11 @@ static void print_memory_nodes(FILE *to, const weft_plan *plan) {
     const weft_plan_memory_node *nodes = weft_plan_memory_nodes(plan, &count);
     if (!count)
         return;
-    fprintf(to, "\nmemory without workers (index: weft_array_options.node)\nindex  node  %10s  %-10s  nearest to\n", "memory",
-            "kind");
+    fprintf(to, "\nmemory without workers (index: weft_array_options.node)\nindex  node  %10s  %-10s  tier    nearest to\n",
+            "memory", "kind");
     for (unsigned i = 0; i < count; i++) {
-        fprintf(to, "%-5u  %-4d  %10s  %-10s  ", i, nodes[i].os_index, wf_text_bytes(nodes[i].local_memory, "?"),
-                *nodes[i].subtype ? nodes[i].subtype : "-");
+        fprintf(to, "%-5u  %-4d  %10s  %-10s  %-6s  ", i, nodes[i].os_index, wf_text_bytes(nodes[i].local_memory, "?"),
+                *nodes[i].subtype ? nodes[i].subtype : "-", weft_tier_name(nodes[i].tier));
         print_owned(to, "", wf_text_nodes(nodes[i].nearest, nodes[i].nearest_count), "\n");
     }
 }

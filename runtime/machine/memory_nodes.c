@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "machine/tiers.h"
+
 /* Usable node that shares PUs with the home and fits it best. */
 static const struct wf_numa *local_memory_of(const struct wf_homes *homes, const struct wf_home *home) {
     const struct wf_numa *best = NULL;
@@ -116,13 +118,14 @@ static weft_status add_memory_node(struct weft_plan *plan, const struct wf_numa 
     int *nearest = wf_plan_allocate(plan, plan->node_count + 1, sizeof *nearest);
     if (!nearest)
         return WEFT_ENOMEM;
-    unsigned count = list_local(plan, numa, nearest);
+    unsigned count = keep_nearest(plan, (int)numa->object->os_index, nearest, list_local(plan, numa, nearest));
     plan->memory_nodes[plan->memory_node_count++] = (weft_plan_memory_node){
         .os_index = (int)numa->object->os_index,
         .local_memory = numa->object->attr->numanode.local_memory,
         .subtype = subtype ? subtype : "", /* the topology lives as long as the plan */
-        .nearest_count = keep_nearest(plan, (int)numa->object->os_index, nearest, count),
+        .nearest_count = count,
         .nearest = nearest,
+        .tier = wf_tier_of(plan, numa, nearest[0]),
     };
     return WEFT_OK;
 }

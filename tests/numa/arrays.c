@@ -261,6 +261,33 @@ static void check_memory_nodes(size_t count) {
     OK(weft_pool_destroy(first));
 }
 
+/* A machine's memory-only node stands behind a link, and one whose CPUs have no workers is ordinary. */
+static void check_tiers(size_t count) {
+    unsigned memory_nodes;
+    const weft_plan_memory_node *nodes = weft_plan_memory_nodes(weft_pool_plan(pool), &memory_nodes);
+    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_IN_TIER, .tier = WEFT_TIER_SLOW, .strict = true};
+    weft_array *array = NULL;
+    if (memory_nodes) {
+        OK(weft_array_create(&array, pool, count, page, &options));
+        struct pages pages = pages_ask(weft_array_data(array), count * page, NULL);
+        weft_placement placement;
+        OK(weft_array_placement(array, &placement, NULL, 0));
+        printf("in the slow tier, node %d: %zu of %zu pages\n", nodes[0].os_index, pages.on[nodes[0].os_index], count);
+        CHECK(pages.present == count && pages.on[nodes[0].os_index] == count && placement.pages_expected == count);
+        weft_array_destroy(array);
+        array = NULL;
+    } else {
+        CHECK(weft_array_create(&array, pool, count, page, &options) == WEFT_EINVAL && !array);
+    }
+    options.tier = WEFT_TIER_FAST;
+    CHECK(weft_array_create(&array, pool, count, page, &options) == WEFT_EINVAL && !array);
+    printf("a tier that is not there: %s\n", weft_error_detail());
+    CHECK(!!strstr(weft_error_detail(), "slow") == !!memory_nodes);
+    options.tier = WEFT_TIER_NORMAL;
+    OK(weft_array_create(&array, pool, count, page, &options));
+    weft_array_destroy(array);
+}
+
 static struct {
     const weft_array *array;
     const char *items;
@@ -353,6 +380,7 @@ int main(int argc, char **argv) {
     check_replicated(512);
     check_resized(1000);
     check_memory_nodes(1000);
+    check_tiers(1000);
     OK(weft_pool_destroy(pool));
     return 0;
 }

@@ -173,3 +173,49 @@ Test(places, copies_are_locked_all_or_none) {
     weft_array_destroy(array);
     weft_pool_destroy(pool);
 }
+
+#define DEVICES WEFT_TEST_TOPOLOGIES "/devices.xml"
+
+static void expect_status(weft_pool *pool, weft_array_options options, weft_status status, const char *word) {
+    weft_array *array = NULL;
+    options.size = sizeof options;
+    cr_assert_eq(weft_array_create(&array, pool, 100000, 8, &options), status, "%s", weft_error_detail());
+    cr_assert(strstr(weft_error_detail(), word), "%s", weft_error_detail());
+    cr_assert_null(array);
+}
+
+Test(places, a_tier_takes_each_part_to_its_nearest_node) {
+    weft_pool *pool = make_pool(DEVICES);
+    static const struct {
+        weft_tier tier;
+        int targets[2];
+    } cases[] = {{WEFT_TIER_FAST, {2, 2}}, {WEFT_TIER_SLOW, {4, 3}}, {WEFT_TIER_NORMAL, {0, 1}}};
+    for (size_t i = 0; i < WF_ARRAY_LENGTH(cases); i++) {
+        weft_array *array = make(pool, 100000, 8, (weft_array_options){.place = WEFT_IN_TIER, .tier = cases[i].tier});
+        for (unsigned k = 0; k < 2; k++)
+            cr_assert_eq(wf_array_target(array, k), cases[i].targets[k], "tier %s, node %u", weft_tier_name(cases[i].tier), k);
+        cr_assert_eq(wf_array_lies_apart(array), cases[i].tier != WEFT_TIER_FAST);
+        cr_assert_eq(wf_array_owner(array, 0, 0), 0);
+        cr_assert_eq(wf_array_owner(array, 0, array->areas[0].bytes - 1), 1);
+        cr_assert_eq(placement_of(array).pages_absent, 0);
+        if (cases[i].tier == WEFT_TIER_FAST)
+            cr_assert(wf_array_is_local(array, 0, 2) && !wf_array_is_local(array, 1, 2) && wf_array_belongs(array, 1, 2));
+        weft_array_destroy(array);
+    }
+    expect_status(pool, (weft_array_options){.place = WEFT_IN_TIER, .tier = WEFT_TIER_SLOW, .strict = true}, WEFT_ESTRICT,
+                  "the slow node of each part");
+    weft_pool_destroy(pool);
+}
+
+Test(places, a_tier_that_does_not_exist_is_an_error_that_names_those_that_do) {
+    weft_pool *pool = make_pool("node:2 core:2 pu:1");
+    expect_status(pool, (weft_array_options){.place = WEFT_IN_TIER, .tier = WEFT_TIER_FAST}, WEFT_EINVAL, "plan are normal");
+    expect_status(pool, (weft_array_options){.place = WEFT_IN_TIER, .tier = (weft_tier)3}, WEFT_EINVAL, "tier is 3");
+    expect_status(pool, (weft_array_options){.tier = WEFT_TIER_SLOW}, WEFT_EINVAL, "for place WEFT_IN_TIER");
+    weft_array *array = make(pool, 100, 8, (weft_array_options){.place = WEFT_IN_TIER});
+    weft_array_destroy(array);
+    weft_pool_destroy(pool);
+    pool = make_pool(WEFT_TEST_TOPOLOGIES "/hybrid.xml");
+    expect_status(pool, (weft_array_options){.place = WEFT_IN_TIER, .tier = WEFT_TIER_SLOW}, WEFT_EINVAL, "normal");
+    weft_pool_destroy(pool);
+}

@@ -127,6 +127,35 @@ Test(plan, memory_comes_from_ordinary_nodes_and_by_direction) {
     weft_plan_destroy(plan);
 }
 
+/* "2 fast | 3 slow": the memory-only nodes. */
+static const char *tiers_of(const weft_plan *plan) {
+    static char text[256];
+    unsigned count;
+    const weft_plan_memory_node *nodes = weft_plan_memory_nodes(plan, &count);
+    char *at = text;
+    for (unsigned i = 0; i < count; i++)
+        at += sprintf(at, "%s%d %s", i ? " | " : "", nodes[i].os_index, weft_tier_name(nodes[i].tier));
+    return text;
+}
+
+Test(plan, tiers_come_from_the_kind_of_memory_then_its_speed_then_its_place) {
+    static const struct {
+        weft_plan_options options;
+        const char *tiers;
+    } cases[] = {{{.topology = FILE_NAMED("memory-kinds")}, "2 fast | 3 slow"},
+                 {{.topology = FILE_NAMED("devices")}, "2 fast | 3 slow | 4 slow | 5 slow"},
+                 {{.topology = FILE_NAMED("devices"), .nodes = "0"}, "1 normal | 2 fast | 3 slow | 4 slow | 5 slow"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weft_plan *plan;
+        weft_plan_options options = cases[i].options;
+        options.size = sizeof options;
+        cr_assert_eq(weft_plan_create(&plan, &options), WEFT_OK, "%s", weft_error_detail());
+        cr_assert_str_eq(tiers_of(plan), cases[i].tiers, "case %zu: %s", i, tiers_of(plan));
+        weft_plan_destroy(plan);
+    }
+    cr_assert_str_eq(weft_tier_name((weft_tier)3), "?");
+}
+
 Test(plan, workers_of_a_node_whose_memory_is_disallowed_allocate_elsewhere) {
     weft_plan *plan = PLAN(.topology = FILE_NAMED("node-disallowed"));
     cr_assert_str_eq(nodes_of(plan), "0: 0 1 | 1: 2 3");
