@@ -105,6 +105,49 @@ WEFT_API void *weft_array_local(const weft_array *array);
  */
 WEFT_API weft_status weft_array_replicate(weft_array *array, const void *items);
 
+/** A section in which an array is read, see weft_array_read_begin(). Its fields are weft's. */
+typedef struct weft_reading {
+    weft_array *array;
+    unsigned stripe, slot;
+} weft_reading;
+
+/**
+ * Begin a section in which the array's copies stay what they are, while others may replace them (weft_array_swap()): all that
+ * weft_array_read_local() gives for this section, on whatever node, is of one version. A section may be long, sections nest, and
+ * loops and tasks inside it may use it on other threads until it ends, on any thread. Arrays of other places have one version, and a
+ * section does nothing.
+ *
+ * Threads: any. Blocks: no, and keeps nobody waiting: it only keeps its version's memory. Orders: what was there before the swap that
+ * made the version is visible. Costs two atomic operations on a line of the worker's own.
+ */
+WEFT_API weft_reading weft_array_read_begin(weft_array *array);
+
+/** The section's copy on the calling worker's node (node 0's on other threads). NULL for NULL. Threads: any, inside the section. */
+WEFT_API const void *weft_array_read_local(weft_reading reading);
+
+/** End the section, once. Threads: any. */
+WEFT_API void weft_array_read_end(weft_reading reading);
+
+/**
+ * REPLICATED: replace all copies while others read them in sections. New copies are made on each node by its workers and filled from
+ * `items`; then sections that begin get these, on all nodes at once, while sections that have begun keep theirs. An old version is
+ * released by this call if nobody reads it any more, else by a later one, weft_array_reclaim(), weft_array_resize() or
+ * weft_array_destroy(). Of several swaps at once each publishes its own version, in some order, and the last stays.
+ *
+ * @param items  as many as the array has. They may be a copy of the version that the caller reads.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, or not a replicated array; WEFT_EAGAIN: seven old versions are still read, or as weft_for(); else
+ *         as weft_array_create(). After an error nothing is replaced.
+ *
+ * Threads: any, also inside tasks and sections: it never waits for readers. Other calls on the array (weft_array_data(),
+ * weft_array_local() without a section, loops, placement) do not overlap with it. Blocks: until the copies are made.
+ *
+ * Source: versions and grace periods as in read-copy update (McKenney, Slingwine, PDCS 1998), with counted readers as in SRCU.
+ */
+WEFT_API weft_status weft_array_swap(weft_array *array, const void *items);
+
+/** Release old versions of a REPLICATED array that nobody reads any more; how many are left. Threads: any. Blocks: no. */
+WEFT_API unsigned weft_array_reclaim(weft_array *array);
+
 /**
  * Touch the pages of the array in parallel, each by a worker of the node it belongs to. Pages already present keep their content.
  *

@@ -1,5 +1,5 @@
 /* Arrays: made, released, reached. Where their parts lie is decided in layout.c. */
-#include "array/array.h"
+#include "array/replica.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,7 +32,8 @@ static weft_array *new_array(weft_pool *pool, size_t n, size_t item_bytes, const
     array->bounds = calloc(array->worker_count + 1, sizeof *array->bounds);
     array->stretches = calloc(array->node_count, sizeof *array->stretches);
     array->areas = calloc(array->copies, sizeof *array->areas);
-    if (array->bounds && array->stretches && array->areas && wf_place_resolve(array, options) == WEFT_OK)
+    if (array->bounds && array->stretches && array->areas && wf_place_resolve(array, options) == WEFT_OK &&
+        (options->place != WEFT_REPLICATED || wf_replica_make(array) == WEFT_OK))
         return array;
     weft_array_destroy(array);
     return NULL;
@@ -93,6 +94,7 @@ weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, siz
     wf_detail_keep(&before);
     status = wf_array_furnish(made);
     if (status == WEFT_OK) {
+        wf_replica_restart(made, NULL);
         wf_detail_restore(&before); /* what was refused on the way is the array's reason */
         *array = made;
     } else {
@@ -104,6 +106,7 @@ weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, siz
 void weft_array_destroy(weft_array *array) {
     if (!array)
         return;
+    wf_replica_destroy(array);
     for (unsigned copy = 0; array->areas && copy < array->copies; copy++)
         wf_area_release(&array->areas[copy]);
     free(array->areas);

@@ -1,6 +1,7 @@
 /*
  * What an array is made of, shared by the files of this room: array.c (life), place.c (options to nodes), layout.c (who owns which
- * bytes), pages.c (which kind of pages), policy.c (what the kernel is told), touch.c (making pages present), migrate.c (moving them), locality.c (loops over
+ * bytes), pages.c (which kind of pages), policy.c (what the kernel is told), replica.c (copies replaced while they are read),
+ * touch.c (making pages present), migrate.c (moving them), locality.c (loops over
  * arrays), placement.c (where pages are).
  * Threading: everything is fixed after weft_array_create(); the items belong to the caller.
  */
@@ -34,7 +35,8 @@ struct weft_array {
     bool policy;                     /* the kernel was told where the pages belong; otherwise whoever touches first decides */
     bool locked;                     /* granted */
     unsigned copies;                 /* REPLICATED: node_count, else 1 */
-    struct wf_area *areas;           /* one per copy */
+    struct wf_area *areas;           /* one per copy; REPLICATED: of the current version */
+    struct wf_replica *replica;      /* REPLICATED: its versions; else NULL */
     const char *reasons[WF_REASONS]; /* "" where nothing is amiss; static */
 };
 
@@ -70,6 +72,13 @@ weft_status wf_array_copy(const weft_array *array, const weft_array *from);
 
 /* A size that an array may have. WEFT_EINVAL. */
 weft_status wf_array_check_size(size_t n, size_t item_bytes);
+
+/* Tables that depend on the size or the version; the others do not, and a copy of the struct may have them in common. WEFT_ENOMEM. */
+weft_status wf_array_allocate_sized(weft_array *array);
+void wf_array_release_sized(weft_array *array); /* and the areas */
+
+/* REPLICATED: as weft_array_replicate(). */
+weft_status wf_array_fill(const weft_array *array, const void *items);
 
 /* Give an array without areas its areas, bounds and stretches (their tables are there), its pages, policy and locks. */
 weft_status wf_array_furnish(weft_array *array);

@@ -1,11 +1,10 @@
 /* Arrays of another size: made beside the old one, and put in its place when nothing can fail any more. */
 #include <stdlib.h>
 
-#include "array/array.h"
+#include "array/replica.h"
 #include "base/status.h"
 
-/* The tables that depend on the size. Turns, shares and memory do not: both sizes have the same. */
-static weft_status allocate_tables(weft_array *next) {
+weft_status wf_array_allocate_sized(weft_array *next) {
     next->bounds = calloc(next->worker_count + 1, sizeof *next->bounds);
     next->stretches = calloc(next->node_count, sizeof *next->stretches);
     next->areas = calloc(next->copies, sizeof *next->areas);
@@ -13,7 +12,7 @@ static weft_status allocate_tables(weft_array *next) {
                                                           : wf_fail(WEFT_ENOMEM, "no memory for the tables of an array");
 }
 
-static void release_sized(weft_array *array) {
+void wf_array_release_sized(weft_array *array) {
     for (unsigned copy = 0; array->areas && copy < array->copies; copy++)
         wf_area_release(&array->areas[copy]);
     free(array->areas);
@@ -34,13 +33,15 @@ weft_status weft_array_resize(weft_array *array, size_t n) {
     next.policy = next.locked = false;
     for (unsigned i = 0; i < WF_REASONS; i++)
         next.reasons[i] = "";
-    if ((status = allocate_tables(&next)) == WEFT_OK && (status = wf_array_furnish(&next)) == WEFT_OK &&
+    if ((status = wf_array_allocate_sized(&next)) == WEFT_OK && (status = wf_array_furnish(&next)) == WEFT_OK &&
         (status = wf_array_copy(&next, array)) == WEFT_OK) {
         wf_detail_restore(&before);
-        release_sized(array);
+        weft_array last = *array;
         *array = next;
+        wf_replica_restart(array, last.areas);
+        wf_array_release_sized(&last);
         return WEFT_OK;
     }
-    release_sized(&next);
+    wf_array_release_sized(&next);
     return status;
 }

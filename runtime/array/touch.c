@@ -163,13 +163,17 @@ static void copy_slice(void *arg, weft_range range) {
     }
 }
 
+weft_status wf_array_fill(const weft_array *array, const void *items) {
+    struct wf_array_job job = {.array = array, .items = items};
+    return wf_array_run(&job, array->worker_count, copy_slice);
+}
+
 weft_status weft_array_replicate(weft_array *array, const void *items) {
     if (!array || !items)
         return wf_fail(WEFT_EINVAL, "array and items must be given");
     if (array->options.place != WEFT_REPLICATED)
         return wf_fail(WEFT_EINVAL, "the array was not made with place WEFT_REPLICATED: it has one copy, write to its items");
-    struct wf_array_job job = {.array = array, .items = items};
-    return wf_array_run(&job, array->worker_count, copy_slice);
+    return wf_array_fill(array, items);
 }
 
 struct foreign_job {

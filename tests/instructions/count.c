@@ -53,6 +53,7 @@ MEASURED void measured_loop(void *arg);
 MEASURED void measured_submit(void *arg);
 MEASURED void measured_scratch(void *arg);
 MEASURED void measured_arena(void *arg);
+MEASURED void measured_section(void *arg);
 
 MEASURED void measured_typed(void *arg) {
     *(uint64_t *)arg = fork_join_ways[0].run(FIB);
@@ -104,6 +105,23 @@ static void use_arenas(void *arg) {
     measured_arena(arg);
 }
 
+MEASURED void measured_section(void *arg) {
+    for (int i = 0; i < OBJECTS; i++) {
+        weft_reading reading = weft_array_read_begin(arg);
+        __asm__ volatile("" : : "r"(weft_array_read_local(reading)) : "memory");
+        weft_array_read_end(reading);
+    }
+}
+
+static void use_sections(void *arg) {
+    weft_array *array;
+    (void)arg;
+    check(weft_array_create(&array, peer_pool, 1, 1, &(weft_array_options){WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_REPLICATED}),
+          "array");
+    measured_section(array);
+    weft_array_destroy(array);
+}
+
 static const struct {
     const char *name;
     void (*measured)(void *arg);
@@ -114,7 +132,7 @@ static const struct {
     {"typed", measured_typed, FIB_SPAWNS, 1, 6765}, {"plain", measured_plain, FIB_SPAWNS, 1, 6765},
     {"loop_inside", measured_loop, LOOPS, 1, 0},    {"loop_outside", measured_loop, LOOPS, 0, 0},
     {"submit", measured_submit, SUBMITS, 0, 0},     {"scratch", use_scratch, OBJECTS, 1, 0},
-    {"arena", use_arenas, OBJECTS, 1, 0},
+    {"arena", use_arenas, OBJECTS, 1, 0},           {"section", use_sections, OBJECTS, 1, 0},
 };
 
 int main(int argc, char **argv) {

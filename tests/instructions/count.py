@@ -22,6 +22,7 @@ CASES = {
     "submit": "weft_submit(), the submitter's part",
     "scratch": "weft_scratch_alloc() of 64 bytes, the loop around it included",
     "arena": "weft_scratch_acquire() and weft_scratch_release() on a worker",
+    "section": "weft_array_read_begin(), weft_array_read_local(), weft_array_read_end() on a worker",
 }
 
 

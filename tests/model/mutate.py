@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "summary", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop"]  # the cheap ones first
+PROGRAMS = ["deque", "ready_queue", "summary", "versions", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop"]  # the cheap ones first
 WORLD = {"watch", "park", "join", "group", "room", "seat", "loop"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -56,6 +56,8 @@ KEPT = [
 
 # (name, file below runtime/, text that occurs once, what replaces it, program)
 TEXT = [
+    ("a reader does not look again what is current", "array/versions.h", "if (WF_LIKELY(wf_load(&versions->current, WF_SEQ_CST) == slot))", "if (wf_load(&versions->current, WF_SEQ_CST) < WF_VERSIONS)", "versions"),
+    ("a version is given back without a look at its readers", "array/versions.h", "if (wf_load(&versions->readers[stripe].of[slot], WF_SEQ_CST)) {", "if (wf_load(&versions->readers[stripe].of[slot], WF_SEQ_CST) == UINT64_MAX) {", "versions"),
     ("the watch sleeps without the last look at work", "scheduler/watch.c", "    if (!all_idle())\n        wf_watch_wake();\n", "", "watch"),
     ("who is woken wakes no watch", "scheduler/worker.c", "    wf_watch_stir();\n}", "}", "watch"),
     ("who stays awake wakes no watch", "scheduler/worker.c", "        wf_watch_stir();\n        return;", "        return;", "watch"),

@@ -323,7 +323,18 @@ static void check_replicated(size_t count) {
         for (unsigned j = 0; j < i; j++) /* one copy per node, no more and no fewer */
             CHECK((weft_plan_workers(weft_pool_plan(pool), NULL)[j].node == node) == (reading.copy[j] == reading.copy[i]));
     }
-    printf("%-44s %zu of %zu pages of each copy, %u copies, read from %u workers\n", "replicated", count, count,
+    weft_reading old = weft_array_read_begin(array);
+    items[0]++;
+    OK(weft_array_swap(array, items));
+    CHECK(weft_array_read_local(old) == reading.copy[0]);
+    weft_array_read_end(old);
+    OK(weft_for(pool, workers, read_copy, NULL, &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_STATIC}));
+    for (unsigned i = 0; i < workers; i++) {
+        unsigned node = weft_plan_workers(weft_pool_plan(pool), NULL)[i].node;
+        struct pages pages = pages_ask(reading.copy[i], count * page, NULL);
+        CHECK(pages.present == count && pages.on[os_node(pool, node)] == count);
+    }
+    printf("%-44s %zu of %zu pages of each copy, %u copies, read from %u workers\n", "replicated, and swapped", count, count,
            weft_pool_nodes(pool), workers);
     weft_array_destroy(array);
     free(items);

@@ -124,6 +124,14 @@ static weft_status use_array(weft_array_options options) {
         CHECK(((char *)weft_array_data(array))[i] == 1);
     if (!status)
         status = weft_array_placement(array, &placement, per_node, 8);
+    if (!status && options.place == WEFT_REPLICATED) {
+        static char other[N];
+        status = weft_array_swap(array, other);
+        for (size_t i = 0; i < N; i++)
+            CHECK(((char *)weft_array_data(array))[i] == (status ? 1 : 0));
+        if (!status)
+            memset(weft_array_data(array), 1, N);
+    }
     if (!status && (status = weft_array_resize(array, 2 * N)))
         CHECK(weft_array_count(array) == N && ((char *)weft_array_data(array))[N - 1] == 1);
     if (!status)
