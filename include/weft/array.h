@@ -22,13 +22,23 @@ typedef enum weft_place {
     WEFT_REPLICATED = 3,     /**< one copy per node; write with weft_array_replicate(), read with weft_array_local() */
     WEFT_ON_MEMORY_NODE = 4, /**< all pages on one node that has memory and no workers (CXL, HBM, ...), touched by the workers
                                 nearest to it. Loops are split over all workers */
-    WEFT_WEIGHTED =
-        5, /**< pages in turn over the pool's nodes, as many of each period as the node's weight says: with weights 3 and
-                         1, node 0 has three pages of every four. Touched by the node's workers, so no policy is needed, and
-                         the turns begin with the first page. Loops are split over all workers */
-    WEFT_IN_TIER =
-        6 /**< partitioned, but each worker's part on a memory-only node of the tier, the one nearest to the worker (nodes
-                         with several of them nearest take different ones). WEFT_TIER_NORMAL: as PARTITIONED */
+    /**
+     * Pages in turn over the pool's nodes, as many of each period as the node's weight says: with weights 3 and 1, node 0 has three
+     * pages of every four. Touched by the node's workers, so no policy is needed, and the turns begin with the first page. Loops are
+     * split over all workers.
+     */
+    WEFT_WEIGHTED = 5,
+    /**
+     * Partitioned, but each worker's part on a memory-only node of the tier: nearest to the worker and to as few others as may be
+     * (nodes that have the same ones nearest share them evenly). WEFT_TIER_NORMAL: as PARTITIONED.
+     */
+    WEFT_IN_TIER = 6,
+    /**
+     * Partitioned over the workers of the nodes nearest to a PCI device, most often of one node. Over all nodes where nobody knows
+     * where the device is, and over the nearest that have workers where its own has none: weft_placement.reason says so, and a
+     * strict array is refused.
+     */
+    WEFT_NEAR_DEVICE = 7
 } weft_place;
 
 /** Options of weft_array_create(). Zero means the default of each field. Start from WEFT_ARRAY_OPTIONS_INIT. */
@@ -37,18 +47,27 @@ typedef struct weft_array_options {
     weft_place place;
     unsigned node; /**< ON_NODE: index into weft_plan_nodes(); ON_MEMORY_NODE: into weft_plan_memory_nodes() (see `weft plan`) */
     weft_pages pages;
-    bool
-        strict; /**< fail with WEFT_ESTRICT when not every page landed where it belongs, or when HUGE pages were asked for and none
-                    were reserved. INTERLEAVED: pages are then in turn from the first one on, as weighted ones are */
-    bool
-        untouched; /**< reserve and bind only; the pages are touched by weft_array_touch() or by whoever writes first. WEIGHTED and
-                       strict INTERLEAVED: only weft_array_touch() puts them in turn */
+    /**
+     * Fail with WEFT_ESTRICT when not every page landed where it belongs, when reserved pages (HUGE, 2M, 1G) were asked for and a node
+     * has not enough of them, or when pages cannot be locked. INTERLEAVED pages are then in turn from the first one on, as weighted
+     * ones are.
+     */
+    bool strict;
+    /**
+     * Reserve and bind only; the pages are touched by weft_array_touch() or by whoever writes first. WEIGHTED and strict INTERLEAVED:
+     * only weft_array_touch() puts them in turn.
+     */
+    bool untouched;
     unsigned weight_count;   /**< WEIGHTED: weft_pool_nodes(), else 0 */
     const unsigned *weights; /**< WEIGHTED: one per node of the pool, 0 to 1000, not all 0, copied; else NULL */
     weft_tier tier;          /**< IN_TIER: which; see `weft plan` for what there is */
-    bool locked; /**< lock the pages in memory once they are touched, so that they are never swapped (device drivers pin what they
-                    use themselves); untouched ones as they come. Takes RLIMIT_MEMLOCK or CAP_IPC_LOCK: what is refused is said in
-                    weft_placement. Reserved pages are never swapped anyhow. Migration may move locked pages */
+    const char *device;      /**< NEAR_DEVICE: PCI bus id, "0000:3b:00.0" (lspci -D; without the domain: 0); else NULL */
+    /**
+     * Lock the pages in memory once they are touched, so that they are never swapped (device drivers pin what they use themselves);
+     * untouched ones as they come. Takes RLIMIT_MEMLOCK or CAP_IPC_LOCK: a refusal is said in weft_placement. Reserved pages are never
+     * swapped anyhow. Migration may move locked pages.
+     */
+    bool locked;
 } weft_array_options;
 
 #define WEFT_ARRAY_OPTIONS_INIT .size = sizeof(weft_array_options)
@@ -60,8 +79,9 @@ typedef struct weft_array_options {
  *
  * @param n           items, at least 1.
  * @param item_bytes  bytes per item, at least 1.
- * @return WEFT_OK; WEFT_EINVAL: NULL, zero or overflowing size, no such node, unknown option; WEFT_ENOMEM; WEFT_ECLOSED;
- *         WEFT_ESTRICT; WEFT_EAGAIN: inside too many static loops, as weft_for(). An array that is touched at once and larger
+ * @return WEFT_OK; WEFT_EINVAL: NULL, zero or overflowing size, no such node, tier (the text names those there are) or device, no bus
+ *         id, unknown option; WEFT_ETOPOLOGY: the XML file of the topology, which a device is looked up in, has gone; WEFT_ENOMEM;
+ *         WEFT_ECLOSED; WEFT_ESTRICT; WEFT_EAGAIN: inside too many static loops, as weft_for(). An array that is touched at once and larger
  *         than memory and swap together is WEFT_ENOMEM; otherwise Linux's OOM killer, not this call, meets exhaustion.
  *
  * Threads: any. Blocks: until touched. The array must be destroyed before the pool.

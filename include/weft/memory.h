@@ -17,8 +17,10 @@ typedef enum weft_pages {
     WEFT_PAGES_DEFAULT = 0, /**< transparent huge pages for arrays of 4 MiB or more, else base pages */
     WEFT_PAGES_BASE = 1,    /**< base pages only */
     WEFT_PAGES_THP = 2,  /**< ask for transparent huge pages. Partitioned arrays over several nodes get base pages when a worker's
-                           part has less than 4 of them: one huge page would hold parts of two nodes */
-    WEFT_PAGES_HUGE = 3, /**< reserved huge pages (hugetlb) of the default size; falls back to THP and says so */
+                           part has less than 4 of them (one huge page would hold parts of two nodes), and exact turns for less
+                           than 4 periods of them. The kernel may give base pages all the same: see weft_placement.huge_bytes */
+    WEFT_PAGES_HUGE = 3, /**< reserved huge pages (hugetlb) of the default size. Where there are not enough, also where a node has
+                            less of them free than belong there, transparent ones, with the reason */
     WEFT_PAGES_2M = 4,   /**< reserved pages of 2 MiB; falls back to THP */
     WEFT_PAGES_1G = 5    /**< reserved pages of 1 GiB; falls back to 2M, then THP */
 } weft_pages;
@@ -31,12 +33,12 @@ typedef struct weft_placement {
     size_t pages_absent;   /**< of these, not present yet, or hidden by the kernel (reason says so) */
     size_t pages_expected; /**< of these, on the node where they belong (arrays; 0 for other memory) */
     bool huge;             /**< huge pages were granted for at least part of it */
-    weft_pages
-        granted; /**< arrays: the kind of pages that was granted, never DEFAULT (copies: the smallest); other memory: DEFAULT */
+    weft_pages granted;   /**< arrays: the kind of pages granted, never DEFAULT (of copies the smallest); other memory: DEFAULT */
     size_t granted_bytes; /**< arrays: bytes of such a page; other memory: 0 */
-    size_t huge_bytes; /**< arrays: bytes that lie in huge pages now, as the page tables say: THP is a request, and the kernel may
-                              have given base pages. 0 for other memory, and where /proc does not say */
-    bool locked;       /**< arrays: the pages are locked in memory */
+    size_t
+        huge_bytes; /**< arrays: bytes that lie in huge pages now, by the page tables: THP is a request, and the kernel may have
+                          given base pages. 0 for other memory, and where /proc does not say */
+    bool locked;    /**< arrays: the pages are locked in memory */
     const char *reason; /**< why less is known or granted than asked ("" if nothing is amiss); static string */
 } weft_placement;
 

@@ -16,13 +16,14 @@ weft_status wf_array_check_size(size_t n, size_t item_bytes) {
 }
 
 /* The struct and its tables, without areas. */
-static weft_array *new_array(weft_pool *pool, size_t n, size_t item_bytes, const weft_array_options *options) {
+static weft_status new_array(weft_array **made, weft_pool *pool, size_t n, size_t item_bytes, const weft_array_options *options) {
     const weft_plan *plan = weft_pool_plan(pool);
-    weft_array *array = calloc(1, sizeof *array);
+    weft_array *array = *made = calloc(1, sizeof *array);
     if (!array)
-        return NULL;
+        return wf_fail(WEFT_ENOMEM, "no memory for an array");
     *array = (weft_array){.pool = pool, .n = n, .item_bytes = item_bytes, .options = *options};
     array->options.weights = NULL;
+    array->options.device = NULL;
     for (unsigned i = 0; i < WF_REASONS; i++)
         array->reasons[i] = "";
     array->nodes = weft_plan_nodes(plan, &array->node_count);
@@ -32,11 +33,10 @@ static weft_array *new_array(weft_pool *pool, size_t n, size_t item_bytes, const
     array->bounds = calloc(array->worker_count + 1, sizeof *array->bounds);
     array->stretches = calloc(array->node_count, sizeof *array->stretches);
     array->areas = calloc(array->copies, sizeof *array->areas);
-    if (array->bounds && array->stretches && array->areas && wf_place_resolve(array, options) == WEFT_OK &&
-        (options->place != WEFT_REPLICATED || wf_replica_make(array) == WEFT_OK))
-        return array;
-    weft_array_destroy(array);
-    return NULL;
+    if (!array->bounds || !array->stretches || !array->areas)
+        return wf_fail(WEFT_ENOMEM, "no memory for the tables of an array");
+    weft_status status = wf_place_resolve(array, options);
+    return status == WEFT_OK && options->place == WEFT_REPLICATED ? wf_replica_make(array) : status;
 }
 
 const char *wf_array_reason(const weft_array *array) {
@@ -87,12 +87,12 @@ weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, siz
     if (status != WEFT_OK || (status = wf_place_check(&known, weft_pool_plan(pool))) != WEFT_OK ||
         (status = wf_array_check_size(n, item_bytes)) != WEFT_OK)
         return status;
-    weft_array *made = new_array(pool, n, item_bytes, &known);
-    if (!made)
-        return wf_fail(WEFT_ENOMEM, "no memory for the tables of an array");
+    weft_array *made;
     struct wf_detail before;
     wf_detail_keep(&before);
-    status = wf_array_furnish(made);
+    status = new_array(&made, pool, n, item_bytes, &known);
+    if (status == WEFT_OK)
+        status = wf_array_furnish(made);
     if (status == WEFT_OK) {
         wf_replica_restart(made, NULL);
         wf_detail_restore(&before); /* what was refused on the way is the array's reason */

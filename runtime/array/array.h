@@ -15,7 +15,7 @@
 #include "weft/array.h"
 
 /* Why less is granted than asked, the gravest first. */
-enum wf_array_reason { WF_REASON_POLICY, WF_REASON_PAGES, WF_REASON_LOCK, WF_REASONS };
+enum wf_array_reason { WF_REASON_POLICY, WF_REASON_PLACE, WF_REASON_PAGES, WF_REASON_LOCK, WF_REASONS };
 
 struct weft_array {
     weft_pool *pool;
@@ -49,7 +49,7 @@ weft_status wf_place_check(const weft_array_options *options, const weft_plan *p
 /* Where the pages belong, for sentences: "node 1". */
 const char *wf_place_name(const weft_array *array, char *text, size_t room);
 
-/* Set turns, period, exact, shares and memory from checked options. WEFT_ENOMEM. */
+/* Set turns, period, exact, shares and memory from checked options. WEFT_ENOMEM; WEFT_EINVAL, WEFT_ETOPOLOGY, WEFT_ESTRICT: a device. */
 weft_status wf_place_resolve(weft_array *array, const weft_array_options *options);
 
 /* Reserve one copy with the pages that the options ask for, or less where the area's reason says so. */

@@ -11,6 +11,7 @@
 
 #include "array/array.h"
 #include "base/status.h"
+#include "machine/devices.h"
 
 #define MOST_WEIGHT 1000
 
@@ -79,14 +80,16 @@ static weft_status check_tier(const weft_array_options *options, const weft_plan
 weft_status wf_place_check(const weft_array_options *options, const weft_plan *plan) {
     unsigned nodes;
     weft_plan_nodes(plan, &nodes);
-    if ((unsigned)options->place > WEFT_IN_TIER)
+    if ((unsigned)options->place > WEFT_NEAR_DEVICE)
         return wf_fail(WEFT_EINVAL,
                        "place is %d: it is one of WEFT_PARTITIONED, INTERLEAVED, ON_NODE, REPLICATED, ON_MEMORY_NODE, "
-                       "WEIGHTED, IN_TIER",
+                       "WEIGHTED, IN_TIER, NEAR_DEVICE",
                        (int)options->place);
     if ((unsigned)options->pages > WEFT_PAGES_1G)
         return wf_fail(WEFT_EINVAL, "pages is %d: it is one of WEFT_PAGES_DEFAULT, BASE, THP, HUGE, 2M, 1G", (int)options->pages);
     weft_status status = check_node(options, plan);
+    if (status == WEFT_OK && options->device && options->place != WEFT_NEAR_DEVICE)
+        return wf_fail(WEFT_EINVAL, "devices are for place WEFT_NEAR_DEVICE, and this one is %d", (int)options->place);
     if (status == WEFT_OK)
         status = check_weights(options, nodes);
     return status == WEFT_OK ? check_tier(options, plan) : status;
@@ -97,6 +100,8 @@ const char *wf_place_name(const weft_array *array, char *text, size_t room) {
         snprintf(text, room, "%snode %u", array->memory ? "memory " : "", array->options.node);
     else if (array->memory)
         snprintf(text, room, "the %s node of each part", weft_tier_name(array->options.tier));
+    else if (array->options.place == WEFT_NEAR_DEVICE)
+        snprintf(text, room, "the nodes near the device");
     else
         snprintf(text, room, "the node of each %s", array->turns ? "turn" : array->copies > 1 ? "copy" : "part");
     return text;
@@ -183,6 +188,14 @@ static weft_status use_tier(weft_array *array, weft_tier tier) {
     return status;
 }
 
+static weft_status use_device(weft_array *array, const char *device) {
+    const char *reason = "";
+    weft_status status = wf_device_nodes(weft_pool_plan(array->pool), device, array->shares, &reason);
+    array->reasons[WF_REASON_PLACE] = reason;
+    return status == WEFT_OK && *reason && array->options.strict ? wf_fail(WEFT_ESTRICT, "device %s: %s", device, reason)
+                                                                 : status;
+}
+
 weft_status wf_place_resolve(weft_array *array, const weft_array_options *options) {
     array->shares = calloc(array->node_count, sizeof *array->shares);
     if (!array->shares)
@@ -192,6 +205,8 @@ weft_status wf_place_resolve(weft_array *array, const weft_array_options *option
     array->exact = options->place == WEFT_WEIGHTED || (options->place == WEFT_INTERLEAVED && options->strict);
     if (options->place == WEFT_WEIGHTED || options->place == WEFT_INTERLEAVED)
         return make_turns(array, options->weights);
+    if (options->place == WEFT_NEAR_DEVICE)
+        return use_device(array, options->device);
     if (options->place == WEFT_ON_MEMORY_NODE)
         return use_memory_node(array, &weft_plan_memory_nodes(weft_pool_plan(array->pool), NULL)[options->node]);
     if (options->place == WEFT_IN_TIER && options->tier != WEFT_TIER_NORMAL)

@@ -32,7 +32,8 @@ weft_status weft_array_resize(weft_array *array, size_t n) {
     next.n = n;
     next.policy = next.locked = false;
     for (unsigned i = 0; i < WF_REASONS; i++)
-        next.reasons[i] = "";
+        if (i != WF_REASON_PLACE) /* the nodes are the same */
+            next.reasons[i] = "";
     if ((status = wf_array_allocate_sized(&next)) == WEFT_OK && (status = wf_array_furnish(&next)) == WEFT_OK &&
         (status = wf_array_copy(&next, array)) == WEFT_OK) {
         wf_detail_restore(&before);

@@ -115,6 +115,7 @@ static weft_status share_all(const weft_array *array, const weft_array *from) {
         return wf_array_run(&job, array->nodes[array->options.node].worker_count, touch_part);
     case WEFT_PARTITIONED:
     case WEFT_IN_TIER:
+    case WEFT_NEAR_DEVICE:
         break;
     }
     return wf_array_run(&job, array->worker_count, touch_part);

@@ -528,7 +528,7 @@ static weft_status refuse_file(const char *path, int error) {
 }
 
 /* The whole file, 0-terminated. */
-static weft_status read_file(const char *path, char **text, size_t *length) {
+weft_status wf_xml_read(const char *path, char **text, size_t *length) {
     struct stat info;
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* nobody waits for the writer of a pipe */
     if (file < 0 || fstat(file, &info)) {
@@ -559,7 +559,7 @@ static weft_status read_file(const char *path, char **text, size_t *length) {
 weft_status wf_xml_load(const char *path, char **text, size_t *bytes) {
     char *read = NULL, *out = NULL;
     size_t length = 0;
-    weft_status status = read_file(path, &read, &length);
+    weft_status status = wf_xml_read(path, &read, &length);
     if (!status && !(out = malloc(2 * length + 128)))
         status = wf_fail(WEFT_ENOMEM, "no memory to check \"%s\"", path);
     if (!status)

@@ -261,6 +261,30 @@ static void check_memory_nodes(size_t count) {
     OK(weft_pool_destroy(first));
 }
 
+/* The machines have a device near node 1, and others that the firmware says nothing of. */
+static void check_near_device(size_t count) {
+    static const char there[] = "0000:81:01.0", anywhere[] = "0000:00:00.0";
+    weft_array *array = NULL;
+    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_NEAR_DEVICE, .strict = true, .device = there};
+    if (machine.nodes < 2)
+        return;
+    OK(weft_array_create(&array, pool, count, page, &options));
+    struct pages pages = pages_ask(weft_array_data(array), count * page, NULL);
+    printf("near %s: %zu of %zu pages on node 1\n", there, pages.on[1], count);
+    CHECK(pages.present == count && pages.on[1] == count);
+    weft_array_destroy(array);
+    array = NULL;
+    options.device = anywhere;
+    CHECK(weft_array_create(&array, pool, count, page, &options) == WEFT_ESTRICT && !array);
+    printf("strict, near %s: %s\n", anywhere, weft_error_detail());
+    options.strict = false;
+    OK(weft_array_create(&array, pool, count, page, &options));
+    weft_placement placement;
+    OK(weft_array_placement(array, &placement, NULL, 0));
+    CHECK(placement.pages_expected == count && strstr(placement.reason, "does not say where the device is"));
+    weft_array_destroy(array);
+}
+
 /* A machine's memory-only node stands behind a link, and one whose CPUs have no workers is ordinary. */
 static void check_tiers(size_t count) {
     unsigned memory_nodes;
@@ -392,6 +416,7 @@ int main(int argc, char **argv) {
     check_resized(1000);
     check_memory_nodes(1000);
     check_tiers(1000);
+    check_near_device(1000);
     OK(weft_pool_destroy(pool));
     return 0;
 }

@@ -25,7 +25,8 @@ int main(void) {
 
 #define PASSES 4
 
-static weft_pool *pool; /* a healthy one, for the scenarios that need it */
+static weft_pool *pool;    /* a healthy one, for the scenarios that need it */
+static weft_pool *devices; /* and one of a machine with devices */
 
 static weft_status make_plan_of(const char *topology) {
     weft_plan *plan = NULL;
@@ -189,6 +190,15 @@ static weft_status use_weighted(void) {
     return use_array(options);
 }
 
+static weft_status use_near_device(void) {
+    weft_array *array = NULL;
+    weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .place = WEFT_NEAR_DEVICE, .device = "3b:00.0"};
+    weft_status status = weft_array_create(&array, devices, 1000, 8, &options);
+    CHECK(!status == !!array);
+    weft_array_destroy(array);
+    return status;
+}
+
 static weft_status use_on_node(void) {
     return use_array((weft_array_options){.place = WEFT_ON_NODE});
 }
@@ -213,6 +223,7 @@ static const struct {
                  {"partitioned", use_partitioned, false},
                  {"interleaved", use_interleaved, false},
                  {"weighted", use_weighted, false},
+                 {"near device", use_near_device, false},
                  {"on one node", use_on_node, false},
                  {"replicated", use_replicated, false}};
 
@@ -296,7 +307,9 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 4096);
     inject_prepare();
     CHECK(!weft_pool_create(&pool, NULL));
-    unsigned threads = 1 + weft_pool_workers(pool); /* the caller */
+    CHECK(!weft_pool_create(&devices,
+                            &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = WEFT_TEST_TOPOLOGIES "/devices.xml"}));
+    unsigned threads = 1 + weft_pool_workers(pool) + weft_pool_workers(devices); /* the caller */
     size_t used = 0;
     int grew = 0;
     for (int pass = 0; pass < PASSES; pass++) { /* the first fills caches of the C library and the topology */
@@ -310,7 +323,7 @@ int main(int argc, char **argv) {
         used = now;
     }
     CHECK(grew < PASSES); /* a leak shows in every pass; the rest of a chunk too small to split does not */
-    CHECK(!weft_pool_destroy(pool));
+    CHECK(!weft_pool_destroy(pool) && !weft_pool_destroy(devices));
     if (argc > 1 && !strcmp(argv[1], "--table"))
         print_table();
     return 0;

@@ -219,3 +219,122 @@ Test(places, a_tier_that_does_not_exist_is_an_error_that_names_those_that_do) {
     expect_status(pool, (weft_array_options){.place = WEFT_IN_TIER, .tier = WEFT_TIER_SLOW}, WEFT_EINVAL, "normal");
     weft_pool_destroy(pool);
 }
+
+/* "01": the nodes whose workers own parts of an array near the device, and the reason why it is not near in truth. */
+static const char *near_device(weft_pool *pool, const char *device, const char **reason) {
+    static char text[16];
+    weft_array *array = make(pool, 100000, 8, (weft_array_options){.place = WEFT_NEAR_DEVICE, .device = device});
+    char *at = text;
+    for (unsigned k = 0; k < array->node_count; k++) {
+        if (array->shares[k])
+            *at++ = (char)('0' + k);
+        cr_assert_eq(array->shares[k], array->bounds[array->nodes[k].first_worker] <
+                                           array->bounds[array->nodes[k].first_worker + array->nodes[k].worker_count]);
+    }
+    *at = 0;
+    *reason = array->reasons[WF_REASON_PLACE];
+    cr_assert_eq(wf_array_lies_apart(array), strlen(text) > 1);
+    cr_assert_eq(placement_of(array).pages_absent, 0);
+    weft_array_destroy(array);
+    return text;
+}
+
+Test(places, a_device_has_its_pages_on_the_nodes_nearest_to_it) {
+    static const struct {
+        const char *device, *nodes, *word;
+    } cases[] = {{"0000:3b:00.0", "1", ""}, {"3B:00.0", "1", ""}, {"0000:3a:00.0", "1", ""},
+                 {"00000:3c:0.0", "0", ""}, {"3c:00.0", "0", ""}, {"0000:00:1f.0", "01", "does not say where the device is"}};
+    const char *reason;
+    weft_pool *pool = make_pool(DEVICES);
+    for (size_t i = 0; i < WF_ARRAY_LENGTH(cases); i++) {
+        cr_assert_str_eq(near_device(pool, cases[i].device, &reason), cases[i].nodes, "%s", cases[i].device);
+        cr_assert(strstr(reason, cases[i].word) && !*reason == !*cases[i].word, "%s: %s", cases[i].device, reason);
+    }
+    weft_array_options strict = {.place = WEFT_NEAR_DEVICE, .device = "00:1f.0", .strict = true};
+    expect_status(pool, strict, WEFT_ESTRICT, "does not say where the device is");
+    weft_pool_destroy(pool);
+    pool = NULL;
+    weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .topology = DEVICES, .nodes = "0"};
+    cr_assert_eq(weft_pool_create(&pool, &options), WEFT_OK, "%s", weft_error_detail());
+    cr_assert_str_eq(near_device(pool, "3b:00.0", &reason), "0");
+    cr_assert(strstr(reason, "no worker is on the device's node"), "%s", reason);
+    weft_pool_destroy(pool);
+}
+
+Test(places, no_bus_id_or_no_such_device_is_an_error) {
+    static const char *const malformed[] = {"",
+                                            ":",
+                                            "3b",
+                                            "3b:00",
+                                            "3b:00.8",
+                                            "3b:20.0",
+                                            "3b:00.0 ",
+                                            " 3b:00.0",
+                                            "g0:00.0",
+                                            "0000:3b:00.0x",
+                                            "00000003b:00.0",
+                                            "1:0000:3b:00.0",
+                                            "0x0:3b:00.0",
+                                            "-1:3b:00.0",
+                                            "0000:3b.00.0",
+                                            "0000:3b:00:0",
+                                            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    weft_pool *pool = make_pool(DEVICES);
+    for (size_t i = 0; i < WF_ARRAY_LENGTH(malformed); i++)
+        expect_status(pool, (weft_array_options){.place = WEFT_NEAR_DEVICE, .device = malformed[i]}, WEFT_EINVAL,
+                      "no PCI bus id");
+    expect_status(pool, (weft_array_options){.place = WEFT_NEAR_DEVICE}, WEFT_EINVAL, "no PCI bus id");
+    expect_status(pool, (weft_array_options){.device = "3b:00.0"}, WEFT_EINVAL, "for place WEFT_NEAR_DEVICE");
+    expect_status(pool, (weft_array_options){.place = WEFT_NEAR_DEVICE, .device = "3b:00.1"}, WEFT_EINVAL,
+                  "no PCI device 0000:3b:00.1");
+    weft_pool_destroy(pool);
+    pool = make_pool(TWO_NODES);
+    expect_status(pool, (weft_array_options){.place = WEFT_NEAR_DEVICE, .device = "3b:00.0"}, WEFT_EINVAL, "is a description");
+    weft_pool_destroy(pool);
+    pool = make_pool(NULL);
+    expect_status(pool, (weft_array_options){.place = WEFT_NEAR_DEVICE, .device = "fffe:ff:1f.7"}, WEFT_EINVAL,
+                  "/sys/bus/pci/devices/fffe:ff:1f.7");
+    weft_pool_destroy(pool);
+}
+
+/* A copy of a machine with two nodes of one core, and three devices: at node 1, near CPU 0, and anywhere. */
+static const char devices_script[] =
+    "cd %s && mkdir -p proc sys/devices/system/cpu/cpu0/topology sys/devices/system/cpu/cpu1/topology sys/bus/pci/devices "
+    "sys/devices/system/node/node0 sys/devices/system/node/node1 && cd sys/devices/system && "
+    "for c in 0 1; do echo $c >cpu/cpu$c/topology/core_id; echo $c >cpu/cpu$c/topology/physical_package_id; "
+    "echo $((1<<c)) | tee cpu/cpu$c/topology/thread_siblings cpu/cpu$c/topology/core_siblings node/node$c/cpumap "
+    ">cpu/cpu$c/topology/core_cpus; "
+    "echo Node $c MemTotal: 1000000 kB >node/node$c/meminfo; done; "
+    "echo 0-1 | tee cpu/online cpu/possible cpu/present node/possible >node/online; cd ../../bus/pci/devices && "
+    "mkdir 0000:01:00.0 0000:02:00.0 0000:03:00.0 && echo 1 >0000:01:00.0/numa_node && echo -1 | tee 0000:02:00.0/numa_node "
+    ">0000:03:00.0/numa_node && "
+    "echo 0 >0000:02:00.0/local_cpulist && echo 0-1 >0000:03:00.0/local_cpulist";
+
+Test(places, devices_of_a_copied_machine_are_found_in_its_sys) {
+    char root[] = "/tmp/weft-devices-XXXXXX", command[sizeof devices_script + sizeof root];
+    const char *reason;
+    cr_assert(mkdtemp(root));
+    snprintf(command, sizeof command, devices_script, root);
+    cr_assert_eq(system(command), 0);
+    weft_pool *pool = make_pool(root);
+    cr_assert_eq(weft_pool_nodes(pool), 2);
+    cr_assert_str_eq(near_device(pool, "01:00.0", &reason), "1");
+    cr_assert_str_eq(reason, "");
+    cr_assert_str_eq(near_device(pool, "02:00.0", &reason), "0");
+    cr_assert_str_eq(reason, "");
+    cr_assert_str_eq(near_device(pool, "03:00.0", &reason), "01");
+    cr_assert(strstr(reason, "does not say"));
+    expect_status(pool, (weft_array_options){.place = WEFT_NEAR_DEVICE, .device = "04:00.0"}, WEFT_EINVAL, root);
+    weft_pool_destroy(pool);
+    snprintf(command, sizeof command, "rm -r %s", root);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(places, the_reason_of_a_device_survives_a_new_size) {
+    weft_pool *pool = make_pool(DEVICES);
+    weft_array *array = make(pool, 1000, 8, (weft_array_options){.place = WEFT_NEAR_DEVICE, .device = "00:1f.0"});
+    cr_assert_eq(weft_array_resize(array, 90000), WEFT_OK, "%s", weft_error_detail());
+    cr_assert_str_not_empty(array->reasons[WF_REASON_PLACE]);
+    weft_array_destroy(array);
+    weft_pool_destroy(pool);
+}
