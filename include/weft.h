@@ -8,6 +8,7 @@
 #define WEFT_VERSION_MINOR 1
 #define WEFT_VERSION_PATCH 0
 
+#include "weft/alloc.h"
 #include "weft/array.h"
 #include "weft/fork.h"
 #include "weft/loop.h"

@@ -8,6 +8,8 @@
 #include "base/status.h"
 #include "machine/binding.h"
 #include "machine/plan_bounds.h"
+#include "memory/node_cache.h"
+#include "scheduler/node_memory.h"
 #include "scheduler/replan.h"
 #include "scheduler/start.h"
 #include "scheduler/submit.h"
@@ -26,10 +28,15 @@ static uint32_t forks;
 static void enter_child(void) {
     forks++;
     wf_self = NULL; /* the fork may have been called inside a task */
+    wf_caches_enter_child();
 }
 
 __attribute__((constructor)) static void survive_fork(void) {
     pthread_atfork(NULL, NULL, enter_child);
+}
+
+bool wf_pool_is_foreign(const weft_pool *pool) {
+    return pool->process != forks;
 }
 
 weft_status wf_pool_check(const weft_pool *pool) {
@@ -39,6 +46,7 @@ weft_status wf_pool_check(const weft_pool *pool) {
 }
 
 static void release_pool(weft_pool *pool) {
+    wf_pool_release_memory(pool);
     for (unsigned i = 0; pool->workers && i < pool->worker_count; i++)
         if (pool->workers[i])
             wf_worker_release(pool->workers[i]);

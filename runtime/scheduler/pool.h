@@ -65,6 +65,7 @@ struct weft_pool {
     struct wf_stack *stacks;           /* the same; one per worker, released when all have ended */
     WF_LINE_ALIGNED wf_atomic_u64 waiting[WF_PARK_WORDS]; /* A: workers asleep inside a task, for what they wait for */
     WF_LINE_ALIGNED wf_atomic_u64 resting[WF_PARK_WORDS]; /* A: see worker.h */
+    wf_atomic_ptr node_memory;                            /* A: see node_memory.h; NULL: nobody has allocated */
     struct wf_broadcasts broadcasts;
     struct wf_scratch_settings scratch;
     WF_LINE_ALIGNED wf_atomic_u32 closed; /* A: takes no more submitted tasks; see submit.h */
@@ -88,6 +89,9 @@ static inline struct wf_parking *wf_parking_of(const struct wf_worker *worker) {
 
 /* WEFT_EFORK where the pool was made before a fork: its workers are the parent's. */
 weft_status wf_pool_check(const weft_pool *pool);
+
+/* The same without the text. */
+bool wf_pool_is_foreign(const weft_pool *pool);
 
 #define WF_CLOSED 0x80000000u
 

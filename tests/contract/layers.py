@@ -17,6 +17,7 @@ PUBLIC = {
     "weft/plan.h": "machine",
     "weft/memory.h": "memory",
     "weft/scratch.h": "memory",
+    "weft/alloc.h": "memory",
     "weft/pool.h": "scheduler",
     "weft/fork.h": "scheduler",
     "weft/task.h": "scheduler",

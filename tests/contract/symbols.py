@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The shared library exports exactly the functions that the public headers declare, and the archive claims only our two prefixes.
+"""The shared library exports exactly the functions and variables that the public headers declare, and the archive claims only our two prefixes.
 
 symbols.py INCLUDE_DIR LIBWEFT_A [LIBWEFT_SO]
 """
@@ -18,19 +18,20 @@ def names(*command):
 
 def declared(include):
     text = "\n".join(path.read_text(encoding="utf-8") for path in include.rglob("*.h"))
-    return set(re.findall(r"^WEFT_API\b[^;]*?\b(weft_\w+)\(", re.sub(r"/\*.*?\*/", "", text, flags=re.S), re.M))
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    return set(re.findall(r"^WEFT_API\b[^;]*?\b(weft_\w+)\(|^extern WEFT_API\b[^;]*?\b(weft_\w+)", text, re.M))
 
 
 def main():
     include, archive, *shared = sys.argv[1:]
-    public = declared(pathlib.Path(include))
+    public = {function or variable for function, variable in declared(pathlib.Path(include))}
     wrong = [f"{name} is global in the archive, without our prefix" for name in names("--defined-only", "-g", archive)
              if not re.match(r"weft_|wf_", name)]
     for library in shared:
         exported = names("-D", "--defined-only", library)
         wrong += [f"{name} is exported but in no public header" for name in exported - public]
         wrong += [f"{name} is in a public header but not exported" for name in public - exported]
-    print("\n".join(sorted(wrong)) or f"{len(public)} functions declared, and exported where there is a shared library")
+    print("\n".join(sorted(wrong)) or f"{len(public)} names declared, and exported where there is a shared library")
     return bool(wrong)
 
 

@@ -1,0 +1,173 @@
+/*
+ * Memory of the pool's nodes: an allocator whose objects lie on the node they were asked for.
+ *
+ *     double *x = weft_local_alloc(pool, n * sizeof *x);   // on the calling worker's node
+ *     char *y = weft_node_alloc(pool, 1, 4096);            // on node 1
+ *     weft_free(x);                                        // on any thread
+ *
+ * Each node of a pool has a node pool: address space that is asked for with the first allocation, is told its node where the system
+ * allows it, and grows. A thread keeps objects of its own node in a cache and allocates and frees there without a lock or an atomic
+ * operation; what it frees of another node's goes back to that node many objects at a time. Objects of up to 1 MiB are of one
+ * of WEFT_SIZE_CLASSES sizes, four for each doubling; larger ones are whole pieces of 64 KiB, and those of 62 MiB or more have a
+ * mapping of their own.
+ *
+ * Where the system refuses memory policies the thread that writes to a page first decides where it lies.
+ *
+ * Functions that return a pointer return NULL on failure, and weft_error_detail() says why. In a child of fork() the parent's pools give
+ * no new memory; what was allocated there may be used and freed.
+ *
+ * Source: magazines and their depot, Bonwick and Adams, USENIX 2001.
+ */
+#ifndef WEFT_ALLOC_H
+#define WEFT_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weft/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weft_pool weft_pool;
+
+/** The calling thread's own node: a worker's, and on other threads that of the CPU they run on. Tasks say it too (weft/task.h). */
+#define WEFT_NODE_HOME UINT32_MAX
+
+#define WEFT_SIZE_CLASSES 60                      /**< sizes of objects that are kept in caches */
+#define WEFT_CLASS_BYTES_MAX ((size_t)1 << 20)    /**< the largest of them */
+#define WEFT_NODE_AREA_BYTES ((uintptr_t)1 << 26) /**< node pools begin at multiples of it; see weft_free() */
+#define WEFT_NODE_CHUNK_SHIFT 16                  /**< what has one size class is whole pieces of 64 KiB */
+
+/** Index of the size class for objects of `bytes`, in [1, WEFT_CLASS_BYTES_MAX]. Threads: any. */
+static inline __attribute__((always_inline, unused)) unsigned weft_size_class(size_t bytes) {
+    uint64_t most = bytes - 1;
+    unsigned top = 63u - (unsigned)__builtin_clzll(most | 64);
+    return 4 * (top - 6) + (unsigned)(most >> (top - 2));
+}
+
+/** Bytes of the objects of a size class, in [0, WEFT_SIZE_CLASSES): 16, 32, 48, 64, 80, ... Threads: any. */
+static inline __attribute__((always_inline, unused)) size_t weft_class_bytes(unsigned size_class) {
+    return size_class < 4 ? (size_t)16 * (size_class + 1) : (size_t)(5 + size_class % 4) << (3 + size_class / 4);
+}
+
+/**
+ * What the inline functions look at: one thread's cache for one pool. Programs use it through the functions below only; what its fields
+ * mean is told in runtime/memory/node_cache.h.
+ */
+typedef struct weft_cache {
+    const void *pool;
+    uint32_t tag;
+    uint32_t node;
+    void **tops[WEFT_SIZE_CLASSES];
+} weft_cache;
+
+/** The calling thread's cache of the pool that it used last. As above. */
+extern WEFT_API __thread weft_cache *weft_cache_self __attribute__((tls_model("initial-exec")));
+
+/** The slow halves; not to be called by programs. */
+WEFT_API void *weft_node_alloc_slow(weft_pool *pool, unsigned node, size_t bytes) __attribute__((malloc, cold));
+WEFT_API void weft_free_slow(void *object) __attribute__((cold));
+
+/** The newest object of the cache. NULL: the cache has none, or is not for this. */
+static inline __attribute__((always_inline, unused)) void *weft_cache_take(weft_cache *cache, size_t bytes) {
+    if (__builtin_expect(bytes - 1 >= WEFT_CLASS_BYTES_MAX, 0))
+        return NULL;
+    void ***place = &cache->tops[weft_size_class(bytes)];
+    void **top = __atomic_load_n(place, __ATOMIC_RELAXED); /* the thread's own; others read it for statistics */
+    void *object = *top;
+    if (__builtin_expect(object != NULL, 1))
+        __atomic_store_n(place, top - 1, __ATOMIC_RELAXED);
+    return object;
+}
+
+/**
+ * Allocate on the calling thread's own node: at least `bytes`, aligned to 16, and to every power of two that divides its size
+ * class. 0 bytes: as 1. The content is undefined.
+ *
+ * @return NULL: the system has no memory left, bytes is above PTRDIFF_MAX, pool is NULL, or was made before a fork.
+ *
+ * Threads: any thread that may call the pool, until weft_pool_destroy() begins. Blocks: no, but for the system's calls where the
+ * node pool grows.
+ */
+static inline __attribute__((unused)) void *weft_local_alloc(weft_pool *pool, size_t bytes) {
+    weft_cache *cache = weft_cache_self;
+    if (__builtin_expect(__atomic_load_n(&cache->pool, __ATOMIC_RELAXED) == pool, 1)) {
+        void *object = weft_cache_take(cache, bytes);
+        if (__builtin_expect(object != NULL, 1))
+            return object;
+    }
+    return weft_node_alloc_slow(pool, WEFT_NODE_HOME, bytes);
+}
+
+/**
+ * The same on a node of the pool.
+ *
+ * @param node  in [0, weft_pool_nodes(pool)), or WEFT_NODE_HOME.
+ * @return NULL also: no such node.
+ */
+static inline __attribute__((unused)) void *weft_node_alloc(weft_pool *pool, unsigned node, size_t bytes) {
+    weft_cache *cache = weft_cache_self;
+    int here = node == WEFT_NODE_HOME || node == cache->node;
+    if (__builtin_expect(here && __atomic_load_n(&cache->pool, __ATOMIC_RELAXED) == pool, 1)) {
+        void *object = weft_cache_take(cache, bytes);
+        if (__builtin_expect(object != NULL, 1))
+            return object;
+    }
+    return weft_node_alloc_slow(pool, node, bytes);
+}
+
+/** The same, for `count` objects of `bytes` each, all zero. NULL also: the product is too large. */
+WEFT_API void *weft_node_calloc(weft_pool *pool, unsigned node, size_t count, size_t bytes);
+
+/** The same as weft_node_alloc(), beginning at a multiple of `alignment`. NULL also: it is no power of two, or above 16 MiB. */
+WEFT_API void *weft_node_aligned_alloc(weft_pool *pool, unsigned node, size_t alignment, size_t bytes);
+
+/**
+ * Change an object's size. Its content stays as far as both sizes go, and it stays on its node; its address may change. An alignment
+ * that was asked for beyond 16 is kept only where the address is.
+ *
+ * @param object  from one of these functions.
+ * @param bytes   0: as 1.
+ * @return NULL: as weft_node_alloc(), or object is NULL (which has no pool); the object is untouched then.
+ *
+ * Threads: as weft_free().
+ */
+WEFT_API void *weft_realloc(void *object, size_t bytes);
+
+/**
+ * Free an object. Its memory may be handed out again at once, on its node.
+ *
+ * @param object  from one of these functions, of any pool that has not been destroyed; NULL: nothing happens.
+ *
+ * Threads: any, the pool's or not; whoever frees has seen what others wrote to the object. Blocks: no. An object is freed before its
+ * pool is destroyed, or goes with it.
+ */
+static inline __attribute__((unused)) void weft_free(void *object) {
+    if (!object)
+        return;
+    uintptr_t address = (uintptr_t)object;
+    const uint32_t *map = (const uint32_t *)(address & ~(WEFT_NODE_AREA_BYTES - 1));
+    size_t chunk = (address & (WEFT_NODE_AREA_BYTES - 1)) >> WEFT_NODE_CHUNK_SHIFT;
+    weft_cache *cache = weft_cache_self;
+    /* Relaxed: the entry is fixed while an object lies there, the tag changes while the thread has none of this pool. */
+    uint32_t size_class = __atomic_load_n(&map[chunk], __ATOMIC_RELAXED) ^ __atomic_load_n(&cache->tag, __ATOMIC_RELAXED);
+    if (__builtin_expect(size_class < WEFT_SIZE_CLASSES, 1)) {
+        void **top = __atomic_load_n(&cache->tops[size_class], __ATOMIC_RELAXED) + 1;
+        if (__builtin_expect(((uintptr_t)top & 511) != 0, 1)) {
+            *top = object;
+            __atomic_store_n(&cache->tops[size_class], top, __ATOMIC_RELAXED);
+            return;
+        }
+    }
+    weft_free_slow(object);
+}
+
+/** Bytes of the object that may be used: at least what was asked for. 0 for NULL. Threads: whoever may use the object. */
+WEFT_API size_t weft_usable_bytes(const void *object);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

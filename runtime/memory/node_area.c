@@ -1,0 +1,273 @@
+/* Areas from mmap(2), and the free runs of chunks in them. Threading: see node_area.h. */
+#include "memory/node_area.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/status.h"
+#include "machine/binding.h"
+#include "memory/node_pool.h"
+
+/* An area's first bytes of a node pool get base pages: a huge page each would be much for a pool that holds little. */
+#define SMALL_POOL_BYTES ((size_t)8 << 20)
+
+/* Address space at a multiple of WEFT_NODE_AREA_BYTES: tried where the kernel would put it, else more is mapped and the ends go back. */
+static void *map_aligned(size_t bytes) {
+    const int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    const uintptr_t unit = WEFT_NODE_AREA_BYTES;
+    char *raw = mmap(NULL, bytes, prot, flags, -1, 0);
+    if (raw == MAP_FAILED || !((uintptr_t)raw & (unit - 1)))
+        return raw == MAP_FAILED ? NULL : raw;
+    munmap(raw, bytes);
+    char *hint = (char *)((uintptr_t)raw & ~(unit - 1)); /* below the free place, which may go on there */
+    char *again = mmap(hint, bytes, prot, flags, -1, 0);
+    if (again == hint)
+        return again;
+    if (again != MAP_FAILED)
+        munmap(again, bytes);
+    if (bytes > SIZE_MAX - unit || (raw = mmap(NULL, bytes + unit, prot, flags, -1, 0)) == MAP_FAILED)
+        return NULL;
+    size_t head = (size_t)(-(uintptr_t)raw & (unit - 1));
+    if (head)
+        munmap(raw, head);
+    munmap(raw + head + bytes, unit - head);
+    return raw + head;
+}
+
+/* Tell the kernel where the pages belong and how large they may be. Refusals are kept: the first touch decides then. */
+static void advise(struct wf_node_pool *pool, void *start, size_t bytes, size_t base_bytes) {
+    const struct wf_node_owner *owner = &pool->memory->owner;
+    if (owner->placed) {
+        struct wf_detail kept;
+        wf_detail_keep(&kept);
+        pool->refusal = wf_bind_memory(owner->plan, start, bytes, owner->os_node(owner->pool, pool->node), false);
+        wf_detail_restore(&kept);
+    }
+    if (base_bytes)
+        madvise(start, base_bytes, MADV_NOHUGEPAGE);
+    if (bytes > base_bytes)
+        madvise((char *)start + base_bytes, bytes - base_bytes, MADV_HUGEPAGE);
+}
+
+static weft_status no_memory(size_t bytes) {
+    return wf_fail(WEFT_ENOMEM, "no address space for %zu bytes of a node's memory: %s (see ulimit -v, vm.max_map_count)", bytes,
+                   strerror(errno));
+}
+
+/* ---- free runs ---- */
+
+static unsigned list_of(unsigned chunks) {
+    return (chunks < WF_RUN_LISTS ? chunks : WF_RUN_LISTS) - 1;
+}
+
+static unsigned touched_in(const struct wf_node_area *area, unsigned first, unsigned chunks) {
+    unsigned count = 0;
+    for (unsigned c = first; c < first + chunks; c++)
+        count += area->touched[c / 64] >> c % 64 & 1;
+    return count;
+}
+
+static void insert(struct wf_node_pool *pool, struct wf_node_area *area, unsigned first, unsigned chunks) {
+    struct wf_span *span = &area->spans[first], *last = &area->spans[first + chunks - 1];
+    struct wf_span **list = &pool->runs.lists[list_of(chunks)];
+    *last = (struct wf_span){.state = WF_SPAN_FREE, .first = (uint16_t)first, .chunks = (uint16_t)chunks};
+    *span = (struct wf_span){.state = WF_SPAN_FREE, .first = (uint16_t)first, .chunks = (uint16_t)chunks, .next = *list};
+    if (*list)
+        (*list)->prev = span;
+    *list = span;
+    pool->runs.some |= UINT64_C(1) << list_of(chunks);
+    pool->free_touched += touched_in(area, first, chunks);
+}
+
+/* Its records are nobody's afterwards. */
+static void drop(struct wf_node_pool *pool, struct wf_node_area *area, struct wf_span *span) {
+    unsigned list = list_of(span->chunks), first = span->first, chunks = span->chunks;
+    if (span->next)
+        span->next->prev = span->prev;
+    if (span->prev)
+        span->prev->next = span->next;
+    else if (!(pool->runs.lists[list] = span->next))
+        pool->runs.some &= ~(UINT64_C(1) << list);
+    pool->free_touched -= touched_in(area, first, chunks);
+    area->spans[first + chunks - 1].state = span->state = WF_SPAN_NONE;
+}
+
+/* First chunk of the part of a free run that begins at a multiple of `align` and has room; 0: there is none. */
+static unsigned fit(const struct wf_span *span, unsigned chunks, unsigned align) {
+    unsigned first = (span->first + align - 1) / align * align;
+    return first + chunks <= (unsigned)span->first + span->chunks ? first : 0;
+}
+
+static struct wf_span *best_in(struct wf_span *list, unsigned chunks, unsigned align) {
+    struct wf_span *best = NULL;
+    for (struct wf_span *span = list; span; span = span->next)
+        if ((!best || span->chunks < best->chunks) && fit(span, chunks, align))
+            best = span;
+    return best;
+}
+
+static struct wf_span *find_run(struct wf_node_pool *pool, unsigned chunks, unsigned align) {
+    uint64_t lists = pool->runs.some >> list_of(chunks) << list_of(chunks);
+    struct wf_span *found = NULL;
+    for (; lists && !found; lists &= lists - 1)
+        found = best_in(pool->runs.lists[__builtin_ctzll(lists)], chunks, align);
+    return found;
+}
+
+static bool add_area(struct wf_node_pool *pool) {
+    struct wf_node_area *area = map_aligned(WEFT_NODE_AREA_BYTES);
+    if (!area) {
+        no_memory(WEFT_NODE_AREA_BYTES);
+        return false;
+    }
+    advise(pool, area, WEFT_NODE_AREA_BYTES, pool->areas ? 0 : SMALL_POOL_BYTES);
+    area->owner = pool;
+    area->bytes = WEFT_NODE_AREA_BYTES;
+    area->next = pool->areas;
+    pool->areas = area;
+    pool->area_bytes += WEFT_NODE_AREA_BYTES;
+    insert(pool, area, WF_AREA_HEADER_CHUNKS, WF_AREA_RUN_MOST);
+    return true;
+}
+
+/* Chunks [first, first + chunks) are in use. */
+static struct wf_span *use(struct wf_node_pool *pool, struct wf_node_area *area, unsigned first, unsigned chunks) {
+    for (unsigned c = first; c < first + chunks; c++)
+        area->spans[c] = (struct wf_span){.state = WF_SPAN_NONE, .first = (uint16_t)first, .chunks = (uint16_t)chunks};
+    pool->used_chunks += chunks;
+    return &area->spans[first];
+}
+
+struct wf_span *wf_run_take(struct wf_node_pool *pool, unsigned chunks, unsigned align) {
+    assert(chunks && chunks <= WF_AREA_RUN_MOST);
+    struct wf_span *span = find_run(pool, chunks, align);
+    if (!span && (!add_area(pool) || !(span = find_run(pool, chunks, align))))
+        return NULL;
+    struct wf_node_area *area = wf_area_of(span);
+    unsigned begin = span->first, end = begin + span->chunks, first = fit(span, chunks, align);
+    drop(pool, area, span);
+    if (begin < first)
+        insert(pool, area, begin, first - begin);
+    if (first + chunks < end)
+        insert(pool, area, first + chunks, end - first - chunks);
+    return use(pool, area, first, chunks);
+}
+
+/* Free a stretch of chunks that are in use, together with what is free beside it. */
+static void release(struct wf_node_pool *pool, struct wf_node_area *area, unsigned first, unsigned chunks) {
+    unsigned begin = first, end = first + chunks;
+    for (unsigned c = first; c < end; c++) {
+        wf_store(&area->map[c], 0, WF_RELAXED);
+        area->spans[c].state = WF_SPAN_NONE;
+    }
+    pool->used_chunks -= chunks;
+    if (begin > WF_AREA_HEADER_CHUNKS && area->spans[begin - 1].state == WF_SPAN_FREE) {
+        begin = area->spans[begin - 1].first;
+        drop(pool, area, &area->spans[begin]);
+    }
+    if (end < WF_AREA_CHUNKS && area->spans[end].state == WF_SPAN_FREE) {
+        unsigned more = area->spans[end].chunks;
+        drop(pool, area, &area->spans[end]);
+        end += more;
+    }
+    insert(pool, area, begin, end - begin);
+}
+
+void wf_run_give(struct wf_node_pool *pool, struct wf_span *span) {
+    struct wf_node_area *area = wf_area_of(span);
+    release(pool, area, (unsigned)(span - area->spans), span->chunks);
+}
+
+bool wf_run_resize(struct wf_node_pool *pool, struct wf_span *span, unsigned chunks) {
+    struct wf_node_area *area = wf_area_of(span);
+    unsigned first = (unsigned)(span - area->spans), had = span->chunks, end = first + had;
+    if (chunks < had) {
+        span->chunks = (uint16_t)chunks;
+        release(pool, area, first + chunks, had - chunks);
+        return true;
+    }
+    unsigned more = chunks - had;
+    struct wf_span *behind = end < WF_AREA_CHUNKS ? &area->spans[end] : NULL;
+    if (!more || !behind || behind->state != WF_SPAN_FREE || behind->chunks < more)
+        return !more;
+    unsigned free = behind->chunks;
+    drop(pool, area, behind);
+    if (free > more)
+        insert(pool, area, end + more, free - more);
+    for (unsigned c = end; c < end + more; c++)
+        area->spans[c] = (struct wf_span){.state = WF_SPAN_NONE, .first = (uint16_t)first};
+    pool->used_chunks += more;
+    span->chunks = (uint16_t)chunks;
+    return true;
+}
+
+bool wf_run_touch(struct wf_span *span) {
+    struct wf_node_area *area = wf_area_of(span);
+    unsigned first = (unsigned)(span - area->spans);
+    bool zero = !touched_in(area, first, span->chunks);
+    for (unsigned c = first; c < first + span->chunks; c++)
+        area->touched[c / 64] |= UINT64_C(1) << c % 64;
+    return zero;
+}
+
+void wf_run_mark(struct wf_node_pool *pool, struct wf_span *span, uint32_t size_class) {
+    struct wf_node_area *area = wf_area_of(span);
+    unsigned first = (unsigned)(span - area->spans);
+    for (unsigned c = first; c < first + span->chunks; c++)
+        wf_store(&area->map[c], pool->tag | size_class, WF_RELAXED);
+}
+
+/* ---- mappings of one object ---- */
+
+void *wf_mapping_take(struct wf_node_pool *pool, size_t bytes, size_t align) {
+    size_t offset = align > WF_CHUNK_BYTES ? align : WF_CHUNK_BYTES;
+    if (bytes > SIZE_MAX / 2 - offset) {
+        wf_fail(WEFT_ENOMEM, "%zu bytes exceed the address space", bytes);
+        return NULL;
+    }
+    size_t whole = (bytes + offset + wf_page_bytes() - 1) / wf_page_bytes() * wf_page_bytes();
+    struct wf_node_area *mapping = map_aligned(whole);
+    if (!mapping) {
+        no_memory(whole);
+        return NULL;
+    }
+    pthread_mutex_lock(&pool->lock);
+    advise(pool, mapping, whole, 0);
+    mapping->owner = pool;
+    mapping->bytes = whole;
+    mapping->object_offset = offset;
+    wf_store(&mapping->map[wf_chunk_of((char *)mapping + offset)], pool->tag | WF_CLASS_LARGE, WF_RELAXED);
+    mapping->next = pool->mappings;
+    pool->mappings = mapping;
+    pool->mapped_bytes += whole;
+    pool->mappings_count++;
+    pthread_mutex_unlock(&pool->lock);
+    return (char *)mapping + offset;
+}
+
+void wf_mapping_give(struct wf_node_pool *pool, struct wf_node_area *mapping) {
+    pthread_mutex_lock(&pool->lock);
+    struct wf_node_area **link = &pool->mappings;
+    while (*link != mapping)
+        link = &(*link)->next;
+    *link = mapping->next;
+    pool->mapped_bytes -= mapping->bytes;
+    pool->mappings_count--;
+    pthread_mutex_unlock(&pool->lock);
+    munmap(mapping, mapping->bytes);
+}
+
+static void unmap_all(struct wf_node_area *area) {
+    while (area) {
+        struct wf_node_area *next = area->next;
+        munmap(area, area->bytes);
+        area = next;
+    }
+}
+
+void wf_areas_release(struct wf_node_pool *pool) {
+    unmap_all(pool->areas);
+    unmap_all(pool->mappings);
+}
