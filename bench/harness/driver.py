@@ -34,6 +34,17 @@ TBB = Peer("tbb", "gcc", "tbb", "libtbb-dev, g++")
 PTHREADPOOL = Peer("pthreadpool", "gcc", "pthreadpool", "libpthreadpool-dev")
 POOL = Peer("pool", "gcc", "pool", "gcc")
 FUTEX = Peer("futex", "gcc", "futex", "gcc")
+ALLOCATORS = tuple(
+    Peer(name, "gcc", name, package)
+    for name, package in (
+        ("weft", "gcc"),
+        ("glibc", "gcc"),
+        ("jemalloc", "libjemalloc-dev"),
+        ("mimalloc", "libmimalloc-dev"),
+        ("tcmalloc", "libgoogle-perftools-dev"),
+        ("tbbmalloc", "libtbb-dev, g++"),
+    )
+)
 
 # Which peers a kind of workload has; bench/README.md says why not the others.
 FORK_JOIN = (SERIAL, SERIAL_CLANG, WEFT, WEFT_CLANG, LIBGOMP, LIBOMP, TBB)

@@ -44,6 +44,10 @@ static void bind_thread(pid_t thread, unsigned at) {
     sched_setaffinity(thread, sizeof one, &one);
 }
 
+void threads_bind_here(unsigned place) {
+    bind_thread(0, place);
+}
+
 /* The place of the CPU that the caller runs on. */
 static unsigned place_here(void) {
     unsigned at = 0;

@@ -26,6 +26,9 @@ void threads_bind_new(enum threads_caller caller);
 /* Bind the main thread, and with `others` those that the runtime has unbound. Threads: the main thread, once the runtime has started. */
 void threads_bind_started(enum threads_caller caller, bool others);
 
+/* Bind the calling thread to the CPU at that place of those that the process may use, counted round and round. Threads: any. */
+void threads_bind_here(unsigned place);
+
 /* Median time that a cache line takes from one CPU to the other and back, by two threads bound to the first two CPUs; 0: there is one. */
 double threads_round_trip_ns(unsigned trips);
 
