@@ -56,6 +56,9 @@ typedef struct weft_pool_options {
     weft_help help;
     unsigned submit_limit; /**< submitted tasks of each node that may wait or run, in [1, 2^22]; 0: no limit. What happens to one
                                 more is for the submitter to say, see weft_full */
+    bool
+        hardened; /**< check what weft_free() and its kind are given, see weft/alloc.h; false: $WEFT_HARDENED, else as the library
+                                was built: with assertions (without NDEBUG), or for AddressSanitizer */
 } weft_pool_options;
 
 #define WEFT_POOL_OPTIONS_INIT .size = sizeof(weft_pool_options)

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "machine/binding.h"
+#include "memory/node_check.h"
 #include "memory/node_pool.h"
 
 /* An area's first bytes of a node pool get base pages: a huge page each would be much for a pool that holds little. */
@@ -65,7 +66,7 @@ static unsigned list_of(unsigned chunks) {
 static unsigned touched_in(const struct wf_node_area *area, unsigned first, unsigned chunks) {
     unsigned count = 0;
     for (unsigned c = first; c < first + chunks; c++)
-        count += area->touched[c / 64] >> c % 64 & 1;
+        count += (unsigned)(area->touched[c / 64] >> c % 64) & 1u;
     return count;
 }
 
@@ -256,12 +257,14 @@ void wf_mapping_give(struct wf_node_pool *pool, struct wf_node_area *mapping) {
     pool->mapped_bytes -= mapping->bytes;
     pool->mappings_count--;
     pthread_mutex_unlock(&pool->lock);
+    wf_check_forget(mapping, mapping->bytes, false);
     munmap(mapping, mapping->bytes);
 }
 
 static void unmap_all(struct wf_node_area *area) {
     while (area) {
         struct wf_node_area *next = area->next;
+        wf_check_forget(area, area->bytes, true);
         munmap(area, area->bytes);
         area = next;
     }

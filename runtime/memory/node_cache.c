@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "memory/node_check.h"
 
 #define NO_TAG 0xffffff00u /* no node pool has it; nor 0, which is that of free chunks */
 #define FOUR(x) x, x, x, x
@@ -335,7 +336,8 @@ static struct wf_cache *cache_for(struct wf_node_memory *memory, unsigned home) 
         return NULL;
     if (cache->face.node != home)
         move_home(cache, home);
-    wf_cache_show(cache);
+    if (!memory->owner.hardened)
+        wf_cache_show(cache);
     return cache;
 }
 
@@ -449,6 +451,42 @@ void wf_caches_tag(struct wf_node_pool *pool) {
     pthread_mutex_unlock(&lock);
 }
 
+static struct wf_node_area *find_area(struct wf_node_area *area, uintptr_t address) {
+    while (area && address - (uintptr_t)area >= area->bytes)
+        area = area->next;
+    return area;
+}
+
+/* Not those of a forked child's parent: nobody changes its pools there, and their locks may be held by nobody. */
+static void lock_pool(struct wf_node_pool *pool) {
+    if (pool->memory->owner.home(pool->memory->owner.pool) >= 0)
+        pthread_mutex_lock(&pool->lock);
+}
+
+static void unlock_pool(struct wf_node_pool *pool) {
+    if (pool->memory->owner.home(pool->memory->owner.pool) >= 0)
+        pthread_mutex_unlock(&pool->lock);
+}
+
+struct wf_node_area *wf_caches_lock_area(const void *address) {
+    pthread_mutex_lock(&lock);
+    for (struct wf_node_pool *pool = living; pool; pool = pool->next) {
+        lock_pool(pool);
+        struct wf_node_area *area = find_area(pool->areas, (uintptr_t)address);
+        if (area || (area = find_area(pool->mappings, (uintptr_t)address)))
+            return area;
+        unlock_pool(pool);
+    }
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+void wf_caches_unlock_area(struct wf_node_area *area) {
+    unlock_pool(area->owner);
+    pthread_mutex_unlock(&lock);
+}
+
 void wf_caches_enter_child(void) {
     lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    wf_check_enter_child();
 }

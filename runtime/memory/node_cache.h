@@ -55,6 +55,13 @@ void wf_caches_detach(struct wf_node_memory *memory);
 /* Give a new node pool its tag. */
 void wf_caches_tag(struct wf_node_pool *pool);
 
+/*
+ * The area, or mapping of one object, that an address is in, NULL: it is no living pool's. Until it is unlocked no pool's memory
+ * comes or goes.
+ */
+struct wf_node_area *wf_caches_lock_area(const void *address);
+void wf_caches_unlock_area(struct wf_node_area *area);
+
 /* In a child of fork(), which has one thread. */
 void wf_caches_enter_child(void);
 

@@ -8,14 +8,7 @@
  *
  * Threading letters: I fixed after init, A atomic, L under the node pool's lock.
  *
- * Checks of what the program frees (foreign pointers, double frees, writes past the end) belong into node_cache.c: wf_cache_alloc() and
- * wf_cache_free() are the two functions that every object passes which does not go through the inline functions of
- * weft/alloc.h. A build or a process that checks never points weft_cache_self at a cache, but leaves it at the empty one (see
- * wf_cache_show()); then all allocations and frees pass there, and the inline path costs nothing where nobody checks. wf_object_find()
- * tells everything that is known of an address: none of ours, where its object begins, whether its object is carved. Guards behind an
- * object are bytes that are asked for beyond what the program asked. The bits of spans tell objects that are free in spans;
- * a check for double frees needs a bit of its own per object, set at the free and cleared at the allocation: an array like `bits` in
- * struct wf_node_area.
+ * What the program frees is checked where a pool is hardened: node_check.h.
  */
 #ifndef WF_MEMORY_NODE_POOL_H
 #define WF_MEMORY_NODE_POOL_H
@@ -69,6 +62,7 @@ struct wf_node_owner {
     const weft_plan *plan;
     unsigned nodes;
     bool placed;                                     /* memory can lie on one node or another */
+    bool hardened;                                   /* what the program frees is checked, see node_check.h */
     int (*os_node)(const void *pool, unsigned node); /* where the memory of a node is to lie now; -1: nobody knows */
     int (*home)(const void *pool);                   /* the calling thread's node; -1: the pool is of another process */
 };

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "memory/node_cache.h"
+#include "memory/node_check.h"
 #include "scheduler/pool.h"
 
 #define ALIGNMENT_MOST ((size_t)16 << 20)
@@ -23,12 +24,15 @@ static struct wf_node_memory *make_memory(weft_pool *pool) {
                                         .plan = pool->plan,
                                         .nodes = pool->node_count,
                                         .placed = pool->placed,
+                                        .hardened = pool->settings.hardened,
                                         .os_node = os_node_of,
                                         .home = home_of};
     struct wf_node_memory *made;
     void *there = NULL;
     if (wf_node_memory_make(&made, &owner))
         return NULL;
+    if (owner.hardened)
+        wf_store(&wf_check_some, 1, WF_RELAXED);                          /* released with the memory */
     if (wf_cas(&pool->node_memory, &there, made, WF_RELEASE, WF_ACQUIRE)) /* pairs with itself and with wf_pool_memory() */
         return made;
     wf_node_memory_release(made);
@@ -55,6 +59,15 @@ void wf_pool_release_memory(weft_pool *pool) {
     wf_node_memory_release(wf_load(&pool->node_memory, WF_RELAXED)); /* nobody calls any more */
 }
 
+static void *allocate_checked(struct wf_node_memory *memory, unsigned node, size_t bytes, size_t align, bool *zero) {
+    if (!memory->owner.hardened)
+        return wf_cache_alloc(memory, node, bytes, align, zero);
+    void *object = wf_cache_alloc(memory, node, bytes + WF_CHECK_BYTES, align, zero);
+    if (object)
+        wf_check_hand_out(object, wf_object_bytes(object), bytes);
+    return object;
+}
+
 static void *allocate(weft_pool *pool, unsigned node, size_t bytes, size_t align, bool *zero) {
     struct wf_node_memory *memory = wf_pool_memory(pool, node);
     if (!memory)
@@ -63,7 +76,7 @@ static void *allocate(weft_pool *pool, unsigned node, size_t bytes, size_t align
         wf_fail(WEFT_EINVAL, "%zu bytes are more than an object can have (%zu)", bytes, (size_t)PTRDIFF_MAX);
         return NULL;
     }
-    return wf_cache_alloc(memory, node, bytes, align, zero);
+    return allocate_checked(memory, node, bytes, align, zero);
 }
 
 void *weft_node_alloc_slow(weft_pool *pool, unsigned node, size_t bytes) {
@@ -71,6 +84,8 @@ void *weft_node_alloc_slow(weft_pool *pool, unsigned node, size_t bytes) {
 }
 
 void weft_free_slow(void *object) {
+    if (wf_load(&wf_check_some, WF_RELAXED)) /* see there */
+        wf_check_take_back(object, "weft_free");
     wf_cache_free(object);
 }
 
@@ -105,20 +120,24 @@ static bool resize_in_place(void *object, size_t bytes, size_t has) {
     return bytes > WEFT_CLASS_BYTES_MAX && wf_node_pool_resize_large(wf_area_of(object)->owner, object, bytes);
 }
 
+static size_t bytes_of(const void *object, const char *call) {
+    return wf_load(&wf_check_some, WF_RELAXED) ? wf_check_use(object, call) : wf_object_bytes(object); /* see there */
+}
+
 void *weft_realloc(void *object, size_t bytes) {
     if (!object) {
         wf_fail(WEFT_EINVAL, "weft_realloc() needs an object, NULL has no pool: use weft_node_alloc()");
         return NULL;
     }
+    size_t has = bytes_of(object, "weft_realloc");
     struct wf_node_pool *pool = wf_area_of(object)->owner;
-    size_t has = wf_object_bytes(object);
     if (bytes > PTRDIFF_MAX) {
         wf_fail(WEFT_EINVAL, "%zu bytes are more than an object can have (%zu)", bytes, (size_t)PTRDIFF_MAX);
         return NULL;
     }
-    if (resize_in_place(object, bytes, has))
+    if (!pool->memory->owner.hardened && resize_in_place(object, bytes, has))
         return object;
-    void *moved = wf_cache_alloc(pool->memory, pool->node, bytes, 1, NULL);
+    void *moved = allocate_checked(pool->memory, pool->node, bytes, 1, NULL);
     if (!moved)
         return bytes <= has ? object : NULL;
     memcpy(moved, object, bytes < has ? bytes : has);
@@ -127,5 +146,5 @@ void *weft_realloc(void *object, size_t bytes) {
 }
 
 size_t weft_usable_bytes(const void *object) {
-    return object ? wf_object_bytes(object) : 0;
+    return object ? bytes_of(object, "weft_usable_bytes") : 0;
 }

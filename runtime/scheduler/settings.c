@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "machine/binding.h"
 #include "machine/plan_bounds.h"
+#include "memory/node_check.h"
 #include "scheduler/deque.h"
 #include "scheduler/pool.h"
 
@@ -141,6 +142,7 @@ weft_status wf_settings_resolve(const weft_pool_options *options, struct wf_sett
                                      .help_any = known.help == WEFT_HELP_ANY,
                                      .fixed = known.fixed,
                                      .grow = known.grow,
+                                     .hardened = known.hardened || wf_check_by_default(),
                                      .workers_asked = known.workers,
                                      .submit_limit = known.submit_limit,
                                      .deque_slots = known.deque_slots ? (uint32_t)known.deque_slots : 1u << 16};
@@ -151,6 +153,8 @@ weft_status wf_settings_resolve(const weft_pool_options *options, struct wf_sett
                          workers, WF_WORKERS_MAX);
     if (!status && !known.fixed)
         status = wf_env_bool("WEFT_FIXED", &settings->fixed);
+    if (!status && !known.hardened)
+        status = wf_env_bool("WEFT_HARDENED", &settings->hardened);
     if (status || (status = ask_pin(&known, settings)) || (status = ask_spin(&known, settings))) {
         weft_plan_destroy(made);
         return status;

@@ -16,7 +16,7 @@ struct wf_settings {
     uint32_t deque_slots;
     unsigned submit_limit; /* 0: none */
     unsigned workers_asked;
-    bool strict, fixed, grow, help_any;
+    bool strict, fixed, grow, help_any, hardened;
 };
 
 /* Check the options, read the environment, and make or retain the plan. On failure *plan is left alone. */
