@@ -54,6 +54,8 @@ MEASURED void measured_submit(void *arg);
 MEASURED void measured_scratch(void *arg);
 MEASURED void measured_arena(void *arg);
 MEASURED void measured_section(void *arg);
+MEASURED void measured_pair(void *arg);
+MEASURED void measured_pair_any(void *arg);
 
 MEASURED void measured_typed(void *arg) {
     *(uint64_t *)arg = fork_join_ways[0].run(FIB);
@@ -122,6 +124,34 @@ static void use_sections(void *arg) {
     weft_array_destroy(array);
 }
 
+MEASURED void measured_pair(void *arg) {
+    (void)arg;
+    for (int i = 0; i < OBJECTS; i++)
+        weft_free(weft_local_alloc(peer_pool, 64));
+}
+
+MEASURED void measured_pair_any(void *arg) {
+    size_t bytes = *(volatile size_t *)arg;
+    for (int i = 0; i < OBJECTS; i++)
+        weft_free(weft_local_alloc(peer_pool, 64 + bytes));
+}
+
+/* The thread has a cache, and that has objects. */
+static void warm_up(void) {
+    for (int i = 0; i < 2; i++)
+        weft_free(weft_local_alloc(peer_pool, 64));
+}
+
+static void use_pairs(void *arg) {
+    warm_up();
+    measured_pair(arg);
+}
+
+static void use_pairs_any(void *arg) {
+    warm_up();
+    measured_pair_any(arg);
+}
+
 static const struct {
     const char *name;
     void (*measured)(void *arg);
@@ -129,10 +159,16 @@ static const struct {
     int inside; /* on the worker */
     uint64_t result;
 } cases[] = {
-    {"typed", measured_typed, FIB_SPAWNS, 1, 6765}, {"plain", measured_plain, FIB_SPAWNS, 1, 6765},
-    {"loop_inside", measured_loop, LOOPS, 1, 0},    {"loop_outside", measured_loop, LOOPS, 0, 0},
-    {"submit", measured_submit, SUBMITS, 0, 0},     {"scratch", use_scratch, OBJECTS, 1, 0},
-    {"arena", use_arenas, OBJECTS, 1, 0},           {"section", use_sections, OBJECTS, 1, 0},
+    {"typed", measured_typed, FIB_SPAWNS, 1, 6765},
+    {"plain", measured_plain, FIB_SPAWNS, 1, 6765},
+    {"loop_inside", measured_loop, LOOPS, 1, 0},
+    {"loop_outside", measured_loop, LOOPS, 0, 0},
+    {"submit", measured_submit, SUBMITS, 0, 0},
+    {"scratch", use_scratch, OBJECTS, 1, 0},
+    {"arena", use_arenas, OBJECTS, 1, 0},
+    {"section", use_sections, OBJECTS, 1, 0},
+    {"pair", use_pairs, OBJECTS, 1, 0},
+    {"pair_any", use_pairs_any, OBJECTS, 1, 0},
 };
 
 int main(int argc, char **argv) {

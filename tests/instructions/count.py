@@ -23,6 +23,8 @@ CASES = {
     "scratch": "weft_scratch_alloc() of 64 bytes, the loop around it included",
     "arena": "weft_scratch_acquire() and weft_scratch_release() on a worker",
     "section": "weft_array_read_begin(), weft_array_read_local(), weft_array_read_end() on a worker",
+    "pair": "weft_local_alloc() of 64 bytes and weft_free(), the loop included",
+    "pair_any": "the same of a size that the compiler does not know",
 }
 
 
