@@ -19,7 +19,7 @@ def names(*command):
 def declared(include):
     text = "\n".join(path.read_text(encoding="utf-8") for path in include.rglob("*.h"))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
-    return set(re.findall(r"^WEFT_API\b[^;]*?\b(weft_\w+)\(|^extern WEFT_API\b[^;]*?\b(weft_\w+)", text, re.M))
+    return set(re.findall(r"^WEFT_API\b[^;]*?\b(weft_\w+)\(|^extern WEFT_API\b[^;]*?\b(weft_\w+)\s*(?:;|__attribute__)", text, re.M))
 
 
 def main():
