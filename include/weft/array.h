@@ -138,7 +138,8 @@ typedef struct weft_reading {
  * section does nothing.
  *
  * Threads: any. Blocks: no, and keeps nobody waiting: it only keeps its version's memory. Orders: what was there before the swap that
- * made the version is visible. Costs two atomic operations on a line of the worker's own.
+ * made the version is visible. In a task it costs a few nanoseconds and no locked
+ * instruction, on other threads two of them.
  */
 WEFT_API weft_reading weft_array_read_begin(weft_array *array);
 

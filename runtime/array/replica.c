@@ -22,7 +22,7 @@ weft_status wf_replica_make(weft_array *array) {
     }
     memset((void *)readers, 0, stripes * sizeof *readers);
     pthread_mutex_init(&replica->lock, NULL);
-    wf_versions_init(&replica->versions, readers, stripes);
+    wf_versions_init(&replica->versions, readers, OUTSIDE_STRIPES, stripes, !wf_membarrier());
     array->replica = replica;
     return WEFT_OK;
 }
@@ -47,7 +47,8 @@ void wf_replica_restart(weft_array *array, const struct wf_area *last) {
     if (!replica)
         return;
     release_others(array, last);
-    wf_versions_init(&replica->versions, replica->versions.readers, replica->versions.stripes);
+    struct wf_versions *versions = &replica->versions;
+    wf_versions_init(versions, versions->readers, versions->shared, versions->stripes, versions->fenced);
     replica->areas[0] = array->areas;
 }
 
@@ -60,18 +61,16 @@ void wf_replica_destroy(weft_array *array) {
     free(array->replica);
 }
 
-static unsigned stripe_of(const weft_array *array) {
-    const struct wf_worker *self = wf_self_in(array->pool);
-    if (self)
-        return OUTSIDE_STRIPES + self->id;
+static unsigned outside_stripe(void) {
     return (unsigned)((uint64_t)pthread_self() * UINT64_C(0x9e3779b97f4a7c15) >> 32) % OUTSIDE_STRIPES;
 }
 
 weft_reading weft_array_read_begin(weft_array *array) {
     weft_reading reading = {.array = array};
     if (array && array->replica) {
-        reading.stripe = stripe_of(array);
-        reading.slot = wf_version_enter(&array->replica->versions, reading.stripe);
+        const struct wf_worker *self = wf_self_in(array->pool);
+        reading.stripe = self ? OUTSIDE_STRIPES + self->id : outside_stripe();
+        reading.slot = wf_version_enter(&array->replica->versions, reading.stripe, self);
     }
     return reading;
 }
@@ -85,21 +84,27 @@ const void *weft_array_read_local(weft_reading reading) {
 }
 
 void weft_array_read_end(weft_reading reading) {
-    if (reading.array && reading.array->replica)
-        wf_version_leave(&reading.array->replica->versions, reading.stripe, reading.slot);
+    const weft_array *array = reading.array;
+    if (!array || !array->replica)
+        return;
+    const struct wf_worker *self = wf_self_in(array->pool);
+    bool own = self && reading.stripe == OUTSIDE_STRIPES + self->id;
+    wf_version_leave(&array->replica->versions, reading.stripe, reading.slot, own);
 }
 
 /* Release the old versions that nobody reads; how many are left. */
 static unsigned reclaim(weft_array *array) {
     struct wf_replica *replica = array->replica;
     unsigned left = 0;
+    uint32_t unread = wf_version_reclaim(&replica->versions);
     for (unsigned slot = 0; slot < WF_VERSIONS; slot++) {
-        if (wf_version_reclaim(&replica->versions, slot)) {
+        if (unread >> slot & 1) {
             release_areas(array, replica->areas[slot]);
             replica->areas[slot] = NULL;
             wf_version_free(&replica->versions, slot);
         }
-        left += wf_load(&replica->versions.state[slot], WF_RELAXED) == WF_VERSION_RETIRED;
+        uint32_t state = wf_load(&replica->versions.state[slot], WF_RELAXED);
+        left += state == WF_VERSION_RETIRED || state == WF_VERSION_RECLAIMING;
     }
     return left;
 }

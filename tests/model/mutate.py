@@ -57,7 +57,9 @@ KEPT = [
 # (name, file below runtime/, text that occurs once, what replaces it, program)
 TEXT = [
     ("a reader does not look again what is current", "array/versions.h", "if (WF_LIKELY(wf_load(&versions->current, WF_SEQ_CST) == slot))", "if (wf_load(&versions->current, WF_SEQ_CST) < WF_VERSIONS)", "versions"),
-    ("a version is given back without a look at its readers", "array/versions.h", "if (wf_load(&versions->readers[stripe].of[slot], WF_SEQ_CST)) {", "if (wf_load(&versions->readers[stripe].of[slot], WF_SEQ_CST) == UINT64_MAX) {", "versions"),
+    ("a version is given back without a look at its readers", "array/versions.h", "if (ordered && !wf_version_is_read(versions, slot))", "if (ordered)", "versions"),
+    ("readers are looked at without a membarrier", "array/versions.h", "(versions->fenced || wf_membarrier())", "true", "versions"),
+    ("a worker that reads does not look again what is current", "array/versions.h", "if (WF_LIKELY(wf_load(&versions->current, WF_ACQUIRE) == slot))", "if (wf_load(&versions->current, WF_ACQUIRE) < WF_VERSIONS)", "versions"),
     ("the watch sleeps without the last look at work", "scheduler/watch.c", "    if (!all_idle())\n        wf_watch_wake();\n", "", "watch"),
     ("who is woken wakes no watch", "scheduler/worker.c", "    wf_watch_stir();\n}", "}", "watch"),
     ("who stays awake wakes no watch", "scheduler/worker.c", "        wf_watch_stir();\n        return;", "        return;", "watch"),
