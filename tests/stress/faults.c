@@ -176,6 +176,23 @@ static weft_status use_scratch(void) {
     return status;
 }
 
+/* Objects of a cache, of chunks and with a mapping of their own, from a pool that had none. */
+static weft_status use_node_memory(void) {
+    static const size_t sizes[] = {64, 3 << 20, (size_t)100 << 20};
+    weft_pool *made = NULL;
+    weft_status status = weft_pool_create(&made, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = "node:2 core:1 pu:1"});
+    for (int i = 0; i < 6 && made; i++) {
+        char *object = weft_node_alloc(made, (unsigned)i % 2, sizes[i / 2]);
+        if (object)
+            object[0] = object[sizes[i / 2] - 1] = 1;
+        else
+            status = WEFT_ENOMEM;
+        weft_free(object);
+    }
+    CHECK(!weft_pool_destroy(made));
+    return status;
+}
+
 static weft_status use_partitioned(void) {
     return use_array((weft_array_options){.place = WEFT_PARTITIONED});
 }
@@ -220,6 +237,7 @@ static const struct {
                  {"reduce", use_reduce, false},
                  {"memory", use_memory, false},
                  {"scratch", use_scratch, false},
+                 {"node memory", use_node_memory, true},
                  {"partitioned", use_partitioned, false},
                  {"interleaved", use_interleaved, false},
                  {"weighted", use_weighted, false},
