@@ -4,8 +4,8 @@
  * exchanges them here, one exchange for as many objects as a magazine holds. Nothing here touches an object.
  *
  * Magazines lie in a table whose memory stays as long as the node pool, so that a thread may read a magazine that others have taken
- * meanwhile. A stack is one word: the number of its newest magazine (0: none), and a tag that every change makes another, so that
- * a compare-exchange fails where the same magazine has been away in between.
+ * meanwhile. A stack is one word: the number of its newest magazine (0: none), and a tag that every push makes another, so that
+ * a compare-exchange fails where the same magazine has been away in between: it came back by a push.
  *
  *   edge       operation                                      order, and partner
  *   push       magazine->next = newest; cas(stack, +tag)      release: what the pusher did with the magazine, and with its objects,
@@ -13,9 +13,9 @@
  *   pop 1      load(stack), anew in each round                acquire: pairs with push. A stack's changes are all read-modify-writes,
  *                                                             so whoever reads a later one has acquired all earlier pushes
  *   pop 2      load(magazine->next)                           relaxed: wrong if the magazine has been taken; then pop 3 fails
- *   pop 3      cas(stack, next, +tag)                         relaxed: where it succeeds the word is the one that pop 1 acquired
+ *   pop 3      cas(stack, next, same tag)                     relaxed: where it succeeds the word is the one that pop 1 acquired
  *
- * Invariant: a magazine is in one stack, or has one holder, or its number has never been given out. Tags return after 2^32 changes of
+ * Invariant: a magazine is in one stack, or has one holder, or its number has never been given out. Tags return after 2^32 pushes to
  * one stack, which a thread would have to sleep through between pop 1 and pop 3.
  *
  * Rejected: a lock (its holder may be preempted, and every exchange of every thread waits); a stack that is popped whole (who takes
@@ -71,7 +71,7 @@ static inline struct wf_magazine *wf_depot_pop(struct wf_magazine *table, wf_ato
         if (!(uint32_t)word)
             return NULL;
         magazine = &table[(uint32_t)word - 1];
-        next = ((word >> 32) + 1) << 32 | wf_load(&magazine->next, WF_RELAXED);
+        next = word >> 32 << 32 | wf_load(&magazine->next, WF_RELAXED);
     } while (!wf_cas(stack, &word, next, WF_RELAXED, WF_RELAXED));
     return magazine;
 }

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "summary", "versions", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop"]  # the cheap ones first
+PROGRAMS = ["deque", "ready_queue", "summary", "versions", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop"]  # the cheap ones first
 WORLD = {"watch", "park", "join", "group", "room", "seat", "loop"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -160,6 +160,9 @@ TEXT = [
      "if (wf_store(&queue->first, first + 1, WF_RELEASE), 1)", "ready_queue"),
     ("a put without a look for room", "scheduler/ready_queue.h", "return WF_READY_CAPACITY - (wf", "return WF_READY_CAPACITY + 1 - (wf",
      "ready_queue"),
+    ("a magazine comes back with the same tag", "memory/depot.h", "next = ((word >> 32) + 1) << 32 |", "next = word >> 32 << 32 |", "depot"),
+    ("a pop that does not compare", "memory/depot.h", "while (!wf_cas(stack, &word, next, WF_RELAXED, WF_RELAXED));", "while (wf_store(stack, next, WF_RELAXED), 0);", "depot"),
+    ("a push that does not compare", "memory/depot.h", "while (!wf_cas(stack, &word, next, WF_RELEASE, WF_RELAXED));", "while (wf_store(stack, next, WF_RELEASE), 0);", "depot"),
     ("a node that is not linked yet is taken", "memory/record_pool.c", "if (next == CDS_WFS_WOULDBLOCK)", "if (0)", "record_pool"),
 ]
 
