@@ -89,10 +89,49 @@ typedef struct weft_array_options {
 WEFT_API weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, size_t item_bytes,
                                        const weft_array_options *options);
 
-/** Release an array. NULL is allowed. Threads: any, when nobody uses it. */
+/**
+ * Make an array of memory that weft did not allocate: malloc, a file's mapping, a framework's tensor; also read-only, also one that
+ * begins and ends inside pages. It stays the caller's: weft_array_destroy() leaves it, no memory policy is set, and weft's own calls
+ * never access it (weft_array_touch() has the kernel do so), so that they meet a file that became shorter, or memory that was
+ * unmapped, with a status and no signal. What the items are is the business of the loops' bodies.
+ *
+ * The pages may lie in any order over the nodes. weft_for_array() runs each item where its page is: every worker of a node gets its
+ * share of the items there, in the order of addresses; items on absent pages and on nodes without workers are dealt out evenly.
+ * The body then gets shorter ranges, one per stretch of neighbouring pages on one node. For this every page's node is asked now
+ * (one system call per 4096 pages, shared by the workers where there are more than 8192), and 32 bytes are kept for each such
+ * stretch, at most one per page. Where the pool has one node, or the kernel does not say where pages are, parts are as of any
+ * array. Pages move, and absent ones come: weft_array_refresh() asks again.
+ *
+ * `place` says where the pages should be: weft_array_migrate() moves them there, weft_array_touch() makes absent ones present there
+ * (those of files and read-only mappings by reading), weft_placement.pages_expected counts them. The first and the last page
+ * count and move as a whole, whatever else they hold. A transparent huge page that would hold parts of two nodes goes to one of
+ * them.
+ *
+ * @param start    the first item.
+ * @param options  NULL: partitioned. pages, strict and untouched must be zero, and place not WEFT_REPLICATED.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, zero or overflowing size, no such node, an option that has no meaning here; WEFT_ENOMEM: no
+ *         memory for the tables, or part of the memory is not mapped, or past the end of its file; WEFT_ECLOSED; WEFT_EAGAIN as
+ *         weft_for().
+ *
+ * Threads: any. Blocks: until asked. The array must be destroyed before the pool, and should be before the memory.
+ */
+WEFT_API weft_status weft_array_adopt(weft_array **array, weft_pool *pool, const void *start, size_t n, size_t item_bytes,
+                                      const weft_array_options *options);
+
+/**
+ * Ask again where the pages of an adopted array are; later loops follow, loops that run go on as they began.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: NULL, or an array that weft allocated (its parts are fixed); WEFT_EPERM or WEFT_ENOTSUP: the kernel
+ *         refuses move_pages; else as weft_array_adopt(). In an error loops follow the last look.
+ *
+ * Threads: any, concurrently, also while loops run over the array. Blocks: until asked.
+ */
+WEFT_API weft_status weft_array_refresh(weft_array *array);
+
+/** Release an array. NULL is allowed; adopted memory stays as it is. Threads: any, when nobody uses it. */
 WEFT_API void weft_array_destroy(weft_array *array);
 
-/** The items, contiguous, aligned to the page size. REPLICATED: the copy of node 0. NULL for NULL. Threads: any. */
+/** The items, contiguous, aligned to the page size unless adopted. REPLICATED: the copy of node 0. NULL for NULL. Threads: any. */
 WEFT_API void *weft_array_data(const weft_array *array);
 
 /** Number of items; 0 for NULL. Threads: any. */
@@ -190,7 +229,9 @@ WEFT_API weft_status weft_touch(weft_pool *pool, void *start, size_t bytes, size
  * Repair an array: move each page that is present to the node where it belongs, in parallel, each node's pages by its workers.
  * Interleaved pages go in turn over the nodes, in the order that leaves most where they are. Content and addresses stay, and
  * other threads may use the items meanwhile. Absent pages stay absent (see weft_array_touch()). Pages that cannot move are
- * counted as refused and no error, as in weft_memory_migrate(); all others are then where weft_array_placement() expects them.
+ * counted as refused, by reason, and no error, as in weft_memory_migrate(); all others are then where weft_array_placement() expects
+ * them. Adopted arrays are looked at again afterwards, so that loops follow (weft_array_refresh()); WEFT_ENOMEM: also where part of
+ * them is not mapped any more, or past the end of its file.
  *
  * @param report  [out] summed over nodes and copies; NULL: not wanted.
  * @return WEFT_OK; WEFT_EINVAL: NULL; WEFT_ENOTSUP: the pool's topology is not this machine's, or as WEFT_EPERM: the kernel refuses
@@ -200,6 +241,30 @@ WEFT_API weft_status weft_touch(weft_pool *pool, void *start, size_t bytes, size
  * Threads: any, one at a time per array (two would find pages busy). Blocks: until all have been tried.
  */
 WEFT_API weft_status weft_array_migrate(weft_array *array, weft_migration *report);
+
+/**
+ * Options of weft_array_migrate_with(). Start from WEFT_MIGRATE_OPTIONS_INIT.
+ */
+typedef struct weft_migrate_options {
+    size_t size;
+    /**
+     * Told how many pages have been tried, of how many, after every 4096 or fewer of a worker; false: stop. One call at a time, of
+     * numbers that never fall, by the pool's workers while they migrate; the last one, with both numbers equal, by the thread
+     * that migrates, and only if all have been tried. NULL: nobody is told.
+     */
+    bool (*progress)(void *arg, size_t pages_done, size_t pages);
+    void *arg;
+} weft_migrate_options;
+
+#define WEFT_MIGRATE_OPTIONS_INIT .size = sizeof(weft_migrate_options)
+
+/**
+ * weft_array_migrate() with options.
+ *
+ * @return as weft_array_migrate(); WEFT_EINVAL: also for unknown options; WEFT_ECANCELED: progress said to stop: pages that have moved
+ *         stay where they are now, *report is not written.
+ */
+WEFT_API weft_status weft_array_migrate_with(weft_array *array, const weft_migrate_options *options, weft_migration *report);
 
 /**
  * Run body over the items of the array, each part on the workers of the node its pages belong to; idle workers then steal,
@@ -216,10 +281,16 @@ WEFT_API weft_status weft_array_migrate(weft_array *array, weft_migration *repor
 WEFT_API weft_status weft_for_array(weft_array *array, weft_loop_fn body, void *arg, const weft_for_options *options);
 
 /**
- * Ask the kernel where the pages of an array lie.
+ * Ask the kernel where the pages of an array lie, or (query) those of some of its items. weft_array_placement() is the sampled query of
+ * all items.
  *
- * Parameters, errors, threads: as weft_memory_placement(); placement->pages_expected is counted as well.
+ * @param items  at least one: the pages of the first to the last byte of theirs, in each copy.
+ *
+ * Other parameters, errors, threads: as weft_memory_query(); placement->pages_expected is counted as well. Adopted arrays whose
+ * memory has gone, or whose file became shorter, have absent pages and a reason.
  */
+WEFT_API weft_status weft_array_query(const weft_array *array, weft_range items, weft_query query, weft_placement *placement,
+                                      size_t *per_node, size_t nodes);
 WEFT_API weft_status weft_array_placement(const weft_array *array, weft_placement *placement, size_t *per_node, size_t nodes);
 
 #ifdef __cplusplus

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/sysinfo.h>
 
+#include "array/adopt.h"
 #include "base/status.h"
 
 weft_status wf_array_check_size(size_t n, size_t item_bytes) {
@@ -15,8 +16,7 @@ weft_status wf_array_check_size(size_t n, size_t item_bytes) {
     return WEFT_OK;
 }
 
-/* The struct and its tables, without areas. */
-static weft_status new_array(weft_array **made, weft_pool *pool, size_t n, size_t item_bytes, const weft_array_options *options) {
+weft_status wf_array_new(weft_array **made, weft_pool *pool, size_t n, size_t item_bytes, const weft_array_options *options) {
     const weft_plan *plan = weft_pool_plan(pool);
     weft_array *array = *made = calloc(1, sizeof *array);
     if (!array)
@@ -90,7 +90,7 @@ weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, siz
     weft_array *made;
     struct wf_detail before;
     wf_detail_keep(&before);
-    status = new_array(&made, pool, n, item_bytes, &known);
+    status = wf_array_new(&made, pool, n, item_bytes, &known);
     if (status == WEFT_OK)
         status = wf_array_furnish(made);
     if (status == WEFT_OK) {
@@ -115,11 +115,12 @@ void weft_array_destroy(weft_array *array) {
     free(array->turns);
     free(array->shares);
     free(array->memory);
+    wf_adoption_release(array->adopted);
     free(array);
 }
 
 void *weft_array_data(const weft_array *array) {
-    return array ? array->areas[0].start : NULL;
+    return array ? (char *)array->areas[0].start + array->head : NULL;
 }
 
 size_t weft_array_count(const weft_array *array) {

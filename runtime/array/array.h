@@ -35,9 +35,11 @@ struct weft_array {
     bool policy;                     /* the kernel was told where the pages belong; otherwise whoever touches first decides */
     bool locked;                     /* granted */
     unsigned copies;                 /* REPLICATED: node_count, else 1 */
+    size_t head;                     /* the items begin so many bytes into the area; 0 unless adopted */
     struct wf_area *areas;           /* one per copy; REPLICATED: of the current version */
     struct wf_replica *replica;      /* REPLICATED: its versions; else NULL */
     const char *reasons[WF_REASONS]; /* "" where nothing is amiss; static */
+    struct wf_adoption *adopted;     /* the area is memory of somebody else; NULL: the array's own */
 };
 
 /* The gravest reason, "" if there is none. */
@@ -51,6 +53,23 @@ const char *wf_place_name(const weft_array *array, char *text, size_t room);
 
 /* Set turns, period, exact, shares and memory from checked options. WEFT_ENOMEM; WEFT_EINVAL, WEFT_ETOPOLOGY, WEFT_ESTRICT: a device. */
 weft_status wf_place_resolve(weft_array *array, const weft_array_options *options);
+
+/*
+ * The struct and its tables, without areas, from checked options: WEFT_ENOMEM, or what a device comes to. In an error *made is for
+ * weft_array_destroy() all the same.
+ */
+weft_status wf_array_new(weft_array **made, weft_pool *pool, size_t n, size_t item_bytes, const weft_array_options *options);
+
+/*
+ * Make the area one over memory of somebody else. It begins at a multiple of its unit, so that units are whole: bytes before
+ * wf_array_lead() belong to nothing of the array.
+ */
+void wf_array_borrow(weft_array *array, const void *start);
+
+/* First byte, in its area, of the first page of the items. */
+static inline size_t wf_array_lead(const weft_array *array) {
+    return array->head - array->head % wf_page_bytes();
+}
 
 /* Reserve one copy with the pages that the options ask for, or less where the area's reason says so. */
 weft_status wf_array_reserve(const weft_array *array, struct wf_area *area);

@@ -32,9 +32,9 @@ bool wf_array_lies_apart(const weft_array *array) {
 static size_t part_begin(const weft_array *array, unsigned parts, unsigned index) {
     if (array->item_bytes > array->unit)
         return weft_partition(array->n, parts, 1, index);
-    size_t units = (array->n * array->item_bytes - 1) / array->unit + 1;
+    size_t head = array->head % array->unit, units = (head + array->n * array->item_bytes - 1) / array->unit + 1;
     size_t byte = weft_partition(units, parts, 1, index) * array->unit;
-    size_t item = (byte + array->item_bytes - 1) / array->item_bytes;
+    size_t item = byte > head ? (byte - head + array->item_bytes - 1) / array->item_bytes : 0;
     return item < array->n ? item : array->n;
 }
 
@@ -59,7 +59,10 @@ void wf_array_lay_out(weft_array *array) {
 }
 
 size_t wf_array_byte(const weft_array *array, size_t bound) {
-    return bound == array->n ? array->areas[0].bytes : bound * array->item_bytes / array->unit * array->unit;
+    if (bound == array->n)
+        return array->areas[0].bytes;
+    size_t byte = (array->head + bound * array->item_bytes) / array->unit * array->unit, lead = wf_array_lead(array);
+    return byte > lead ? byte : lead; /* the first unit may begin before the memory does */
 }
 
 /* The last node whose stretch does not begin after the byte: those before it that begin there too are empty. */

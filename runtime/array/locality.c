@@ -10,101 +10,43 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "array/array.h"
+#include "array/adopt.h"
 #include "base/status.h"
 #include "machine/binding.h"
 #include "memory/placement.h"
 #include "parallel/loop.h"
 
-/* Items from `first` up to the next extent's are on OS node `node`, or WF_NODE_ABSENT. */
-struct extent {
-    size_t first;
-    int node;
-};
-
-/* The extents of one copy; none: nothing is known. */
-struct extents {
-    size_t item_bytes, count, room;
-    struct extent *list;
-    bool failed; /* no memory for more */
-};
-
 /* O: by the worker whose line it is. */
 struct line {
     WF_LINE_ALIGNED uint64_t local;
-    uint64_t unknown;
+    uint64_t unknown, chunks;
 };
 
 struct survey {
     const weft_array *array;
     weft_loop_fn body;
     void *arg;
-    struct extents *copies; /* I: one per copy */
-    struct line *lines;     /* one per worker */
+    struct wf_extents *copies; /* I: one per copy */
+    struct line *lines;        /* one per worker */
 };
-
-static bool grow(struct extents *extents) {
-    size_t room = extents->room ? 2 * extents->room : 64;
-    struct extent *list = realloc(extents->list, room * sizeof *list);
-    extents->failed = !list;
-    if (!list)
-        return false;
-    extents->list = list;
-    extents->room = room;
-    return true;
-}
-
-static void add_page(void *arg, size_t page, int node) {
-    struct extents *extents = arg;
-    struct extent *last = extents->count ? &extents->list[extents->count - 1] : NULL;
-    if (extents->failed || (last && last->node == node))
-        return;
-    size_t byte = page * wf_page_bytes();
-    size_t first = last ? (byte + extents->item_bytes - 1) / extents->item_bytes : 0;
-    if (last && last->first == first) { /* no item begins on the pages before */
-        last->node = node;
-        return;
-    }
-    if (extents->count < extents->room || grow(extents))
-        extents->list[extents->count++] = (struct extent){first, node};
-}
 
 /* Ask for the pages of each copy. A kernel that refuses leaves the extents empty: all items are unknown. */
 static void ask(struct survey *survey) {
     const weft_array *array = survey->array;
     struct wf_detail before;
     wf_detail_keep(&before);
-    for (unsigned copy = 0; array->this_system && copy < array->copies; copy++) {
-        struct extents *extents = &survey->copies[copy];
-        const struct wf_area *area = &array->areas[copy];
-        struct wf_placement_scope scope = {0};
-        extents->item_bytes = array->item_bytes;
-        weft_status status = wf_placement_visit(area->start, area->bytes, add_page, extents, &scope);
-        if (status != WEFT_OK || extents->failed)
-            extents->count = 0;
-    }
+    for (unsigned copy = 0; array->this_system && copy < array->copies; copy++)
+        (void)wf_extents_ask(array, copy, &survey->copies[copy]);
     wf_detail_restore(&before);
 }
 
-/* The extent that holds an item: the last that does not begin after it. There is at least one, and the first begins at 0. */
-static size_t find(const struct extents *extents, size_t item) {
-    size_t low = 0, high = extents->count;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (extents->list[middle].first <= item)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static void count_items(struct line *line, const struct extents *extents, const weft_array *array, unsigned k, weft_range range) {
+static void count_items(struct line *line, const struct wf_extents *extents, const weft_array *array, unsigned k,
+                        weft_range range) {
     if (!extents->count) {
         line->unknown += range.last - range.first;
         return;
     }
-    for (size_t i = find(extents, range.first); range.first < range.last; i++) {
+    for (size_t i = wf_extents_find(extents, range.first); range.first < range.last; i++) {
         size_t end = i + 1 < extents->count && extents->list[i + 1].first < range.last ? extents->list[i + 1].first : range.last;
         if (extents->list[i].node == WF_NODE_ABSENT)
             line->unknown += end - range.first;
@@ -120,12 +62,13 @@ static void run_counted(void *arg, weft_range range) {
     survey->body(survey->arg, range);
     int worker = weft_current_worker(), node = weft_current_node();
     assert(worker >= 0 && weft_current_pool() == array->pool); /* loops run on the pool's workers only */
+    survey->lines[worker].chunks++;
     count_items(&survey->lines[worker], &survey->copies[array->copies > 1 ? node : 0], array, (unsigned)node, range);
 }
 
 static void release(struct survey *survey) {
     for (unsigned copy = 0; survey->copies && copy < survey->array->copies; copy++)
-        free(survey->copies[copy].list);
+        wf_extents_release(&survey->copies[copy]);
     free(survey->copies);
     free(survey->lines);
 }
@@ -144,7 +87,19 @@ static weft_status begin(struct survey *survey) {
     return WEFT_OK;
 }
 
-static weft_status run_reported(const weft_array *array, struct wf_loop_request request, weft_loop_report *report) {
+/* A loop over items, or over the positions of shares that are in another order. */
+static weft_status run(const weft_array *array, struct wf_loop_request request, const struct wf_shares *shares) {
+    struct wf_shared_body shared = {shares, request.body, request.arg};
+    if (shares && !shares->in_order) {
+        request.n = shares->positions;
+        request.body = wf_shares_run;
+        request.arg = &shared;
+    }
+    return wf_loop_run(array->pool, &request);
+}
+
+static weft_status run_reported(const weft_array *array, struct wf_loop_request request, const struct wf_shares *shares,
+                                weft_loop_report *report) {
     struct survey survey = {.array = array, .body = request.body, .arg = request.arg};
     weft_status status = begin(&survey);
     if (status != WEFT_OK)
@@ -153,12 +108,14 @@ static weft_status run_reported(const weft_array *array, struct wf_loop_request 
     request.body = run_counted;
     request.arg = &survey;
     request.report = &found;
-    status = wf_loop_run(array->pool, &request);
+    status = run(array, request, shares);
     if (status == WEFT_OK) {
-        found.iterations_local = found.iterations_unknown = 0;
+        found.iterations = array->n;
+        found.iterations_local = found.iterations_unknown = found.chunks = 0;
         for (unsigned worker = 0; worker < array->worker_count; worker++) {
             found.iterations_local += survey.lines[worker].local;
             found.iterations_unknown += survey.lines[worker].unknown;
+            found.chunks += survey.lines[worker].chunks;
         }
         *report = found;
     }
@@ -178,6 +135,35 @@ static size_t *aligned_bounds(const weft_array *array, size_t align) {
     return bounds;
 }
 
+/* Parts as the array is laid out, or as shares say. */
+static weft_status run_in_parts(const weft_array *array, struct wf_loop_request request, const struct wf_shares *shares,
+                                weft_loop_report *report) {
+    size_t *own = NULL;
+    if (shares)
+        request.bounds = shares->bounds;
+    else if (array->options.place != WEFT_REPLICATED)
+        request.bounds = request.align > 1 ? (own = aligned_bounds(array, request.align)) : array->bounds;
+    if (request.align > 1 && !request.bounds && array->options.place != WEFT_REPLICATED)
+        return WEFT_ENOMEM;
+    weft_status status = report ? run_reported(array, request, shares, report) : run(array, request, shares);
+    free(own);
+    return status;
+}
+
+/* Parts where the pages are, as of the last look; aligned ones are made for this loop. */
+static weft_status run_adopted(const weft_array *array, struct wf_loop_request request, weft_loop_report *report) {
+    struct wf_residence *residence = wf_residence_take(array);
+    struct wf_shares *own = NULL;
+    weft_status status = WEFT_OK;
+    if (residence->shares && request.align > 1 && !(own = wf_shares_make(array, &residence->extents, request.align)))
+        status = WEFT_ENOMEM;
+    if (status == WEFT_OK)
+        status = run_in_parts(array, request, own ? own : residence->shares, report);
+    wf_shares_free(own);
+    wf_residence_give(array, residence);
+    return status;
+}
+
 weft_status weft_for_array(weft_array *array, weft_loop_fn body, void *arg, const weft_for_options *options) {
     if (!array || !body)
         return wf_fail(WEFT_EINVAL, "array and body must be given");
@@ -192,12 +178,5 @@ weft_status weft_for_array(weft_array *array, weft_loop_fn body, void *arg, cons
     struct wf_loop_request request = {.n = array->n, .body = body, .arg = arg, .grain = known.grain, .align = known.align};
     request.schedule = known.schedule == WEFT_SCHEDULE_STEAL ? WEFT_SCHEDULE_STEAL : WEFT_SCHEDULE_STATIC;
     request.placed = wf_plan_places_memory(weft_pool_plan(array->pool)); /* a caller might be moved to another node */
-    size_t *own = NULL;
-    if (array->options.place != WEFT_REPLICATED)
-        request.bounds = known.align > 1 ? (own = aligned_bounds(array, known.align)) : array->bounds;
-    if (known.align > 1 && array->options.place != WEFT_REPLICATED && !own)
-        return WEFT_ENOMEM;
-    status = known.report ? run_reported(array, request, known.report) : wf_loop_run(array->pool, &request);
-    free(own);
-    return status;
+    return array->adopted ? run_adopted(array, request, known.report) : run_in_parts(array, request, NULL, known.report);
 }

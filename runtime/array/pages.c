@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -36,6 +37,24 @@ static bool parts_are_small(const weft_array *array) {
     if (array->exact)
         return array->period > 1 && bytes / UNITS_PER_WORKER / array->period < wf_thp_bytes();
     return wf_array_lies_apart(array) && bytes / UNITS_PER_WORKER / array->worker_count < wf_thp_bytes();
+}
+
+/* Huge units where they make parts, or periods, that are even enough: pages that are in fact smaller lie well in them too. */
+static size_t borrowed_unit(const weft_array *array) {
+    size_t thp = wf_thp_bytes(), bytes = array->n * array->item_bytes;
+    size_t parts = array->turns ? array->period : wf_array_lies_apart(array) ? array->worker_count : 0;
+    return parts && thp && bytes / UNITS_PER_WORKER / parts >= thp ? thp : wf_page_bytes();
+}
+
+void wf_array_borrow(weft_array *array, const void *start) {
+    size_t unit = borrowed_unit(array), page = wf_page_bytes();
+    array->head = (uintptr_t)start % unit;
+    size_t bytes = array->head + array->n * array->item_bytes;
+    array->areas[0] = (struct wf_area){.start = (char *)start - array->head, /* only named to the kernel */
+                                       .bytes = (bytes + page - 1) / page * page,
+                                       .page_bytes = unit,
+                                       .pages = WEFT_PAGES_BASE,
+                                       .reason = ""};
 }
 
 static weft_status reserve_base(const weft_array *array, struct wf_area *area, const char *reason) {

@@ -3,12 +3,17 @@
 
 #include "base/status.h"
 #include "memory/huge_pages.h"
+#include "memory/mappings.h"
 #include "memory/placement.h"
 
 #define ELSEWHERE "some pages are not where they belong: no memory was free there, or somebody moved or touched them first"
 
+#define ADOPTED "some pages are not where they belong: weft_array_migrate() moves them there"
+#define GONE "part of the memory is not mapped any more, or past the end of its file, which became shorter"
+
 struct tally {
     const weft_array *array;
+    size_t begin; /* byte of the area where the pages begin that are visited */
     struct wf_node_counts counts;
     unsigned copy; /* whose pages are visited now */
     size_t expected;
@@ -31,28 +36,44 @@ static void tally_page(void *arg, size_t page, int os_node) {
     if (array->turns && !array->exact)
         tally->expected += on_any_node(array, os_node);
     else
-        tally->expected += wf_array_belongs(array, wf_array_owner(array, tally->copy, page * wf_page_bytes()), os_node);
+        tally->expected +=
+            wf_array_belongs(array, wf_array_owner(array, tally->copy, tally->begin + page * wf_page_bytes()), os_node);
 }
 
-static weft_status tally_copies(struct tally *tally, struct wf_placement_scope *scope) {
+/* The pages of some items, in each copy. */
+static weft_status tally_copies(struct tally *tally, weft_range items, struct wf_placement_scope *scope) {
     const weft_array *array = tally->array;
+    size_t first = array->head + items.first * array->item_bytes, last = array->head + items.last * array->item_bytes;
+    tally->begin = first - first % wf_page_bytes();
     for (tally->copy = 0; tally->copy < array->copies; tally->copy++) {
-        const struct wf_area *area = &array->areas[tally->copy];
-        weft_status status = wf_placement_visit(area->start, area->bytes, tally_page, tally, scope);
+        const char *start = array->areas[tally->copy].start;
+        weft_status status = wf_placement_visit(start + first, last - first, tally_page, tally, scope);
         if (status != WEFT_OK)
             return status;
     }
     return WEFT_OK;
 }
 
+/* Whether all of an adopted array is still there. */
+static bool is_there(const weft_array *array) {
+    struct wf_detail before;
+    wf_detail_keep(&before);
+    weft_status status = wf_mappings_check(weft_array_data(array), array->n * array->item_bytes);
+    wf_detail_restore(&before);
+    return status == WEFT_OK;
+}
+
 /* The first that applies: what the kernel hides, what was not granted, what came differently, what was not asked. */
 static const char *reason_of(const struct tally *tally, const struct wf_placement_scope *scope) {
+    const weft_array *array = tally->array;
+    if (array->adopted && tally->counts.absent && !is_there(array))
+        return GONE;
     if (scope->hidden)
         return wf_placement_reason(scope);
-    if (*wf_array_reason(tally->array))
-        return wf_array_reason(tally->array);
-    if (tally->array->this_system && tally->expected < scope->asked - tally->counts.absent)
-        return ELSEWHERE;
+    if (*wf_array_reason(array))
+        return wf_array_reason(array);
+    if (array->this_system && tally->expected < scope->asked - tally->counts.absent)
+        return array->adopted ? ADOPTED : ELSEWHERE;
     return wf_placement_reason(scope);
 }
 
@@ -66,17 +87,20 @@ static size_t huge_bytes(const weft_array *array) {
     return sum;
 }
 
-weft_status weft_array_placement(const weft_array *array, weft_placement *placement, size_t *per_node, size_t nodes) {
+weft_status weft_array_query(const weft_array *array, weft_range items, weft_query query, weft_placement *placement,
+                             size_t *per_node, size_t nodes) {
     if (!array || !placement)
         return wf_fail(WEFT_EINVAL, "array and placement must be given");
+    if (items.first >= items.last || items.last > array->n)
+        return wf_fail(WEFT_EINVAL, "items %zu to %zu: at least one, of the array's %zu", items.first, items.last, array->n);
     struct tally tally = {.array = array};
-    weft_status status = wf_node_counts_init(&tally.counts, per_node, nodes);
-    if (status != WEFT_OK)
+    weft_status status = wf_query_check(query);
+    if (status != WEFT_OK || (status = wf_node_counts_init(&tally.counts, per_node, nodes)) != WEFT_OK)
         return status;
-    struct wf_placement_scope scope = {0};
+    struct wf_placement_scope scope = {.exact = query == WEFT_QUERY_EXACT};
     size_t granted_bytes;
     weft_pages granted = wf_array_granted(array, &granted_bytes);
-    status = tally_copies(&tally, &scope);
+    status = tally_copies(&tally, items, &scope);
     if (status == WEFT_OK)
         *placement = (weft_placement){.page_bytes = wf_page_bytes(),
                                       .pages = scope.pages,
@@ -91,4 +115,8 @@ weft_status weft_array_placement(const weft_array *array, weft_placement *placem
                                       .reason = reason_of(&tally, &scope)};
     wf_node_counts_finish(&tally.counts, status == WEFT_OK ? per_node : NULL);
     return status;
+}
+
+weft_status weft_array_placement(const weft_array *array, weft_placement *placement, size_t *per_node, size_t nodes) {
+    return weft_array_query(array, (weft_range){0, weft_array_count(array)}, WEFT_QUERY_SAMPLED, placement, per_node, nodes);
 }

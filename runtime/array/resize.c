@@ -23,6 +23,8 @@ void wf_array_release_sized(weft_array *array) {
 weft_status weft_array_resize(weft_array *array, size_t n) {
     if (!array)
         return wf_fail(WEFT_EINVAL, "array must be given");
+    if (array->adopted)
+        return wf_fail(WEFT_EINVAL, "the array's memory is not weft's to resize: adopt the larger memory");
     weft_status status = wf_array_check_size(n, array->item_bytes);
     if (status != WEFT_OK || n == array->n)
         return status;

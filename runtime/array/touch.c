@@ -24,12 +24,21 @@ static void copy(const weft_array *array, const weft_array *from, const struct w
     }
 }
 
+static void populate(struct wf_array_job *job, const struct wf_area *area, size_t first, size_t last) {
+    size_t lead = wf_array_lead(job->array);
+    first = first > lead ? first : lead;
+    char *start = (char *)area->start + first;
+    if (first < last)
+        wf_failure_note(&job->failure, job->array->adopted ? wf_foreign_populate(start, last - first, WF_AS_MAPPED)
+                                                           : wf_pages_populate(start, last - first));
+}
+
 /* What a worker does with bytes that belong to it or its node: make them present, or copy them from another array. */
 static void share(struct wf_array_job *job, const struct wf_area *area, size_t first, size_t last) {
     if (job->from)
         copy(job->array, job->from, area, first, last);
     else
-        wf_failure_note(&job->failure, wf_pages_populate((char *)area->start + first, last - first));
+        populate(job, area, first, last);
 }
 
 /* The worker's own part. */

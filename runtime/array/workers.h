@@ -28,10 +28,11 @@ struct wf_array_job {
     const weft_array *array;
     unsigned first_worker;
     struct wf_failure failure;
-    const void *items;       /* replicate: what to copy */
-    const weft_array *from;  /* copy: another array of the same place; else NULL */
-    unsigned phase;          /* migrate, turns that are not exact: unit u belongs to node turns[(u + phase) mod period] */
-    weft_migration *reports; /* migrate: one per worker */
+    const void *items;            /* replicate: what to copy */
+    const weft_array *from;       /* copy: another array of the same place; else NULL */
+    unsigned phase;               /* migrate, turns that are not exact: unit u belongs to node turns[(u + phase) mod period] */
+    weft_migration *reports;      /* migrate: one per worker */
+    struct wf_progress *progress; /* migrate: NULL: nobody is told */
 };
 
 /* Run body over indexes [0, count): index i on worker job->first_worker + i, nobody else. body's argument is the job. */

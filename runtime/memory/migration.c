@@ -231,8 +231,8 @@ static weft_status add_pages(struct batch *batch, const char *base, size_t first
 static weft_status add_units(struct batch *batch) {
     const struct wf_migration_order *order = batch->order;
     size_t head = (uintptr_t)order->start & (wf_page_bytes() - 1);
-    const char *base = (const char *)order->start - head - order->lead; /* where unit 0 would begin */
-    size_t bytes = order->bytes + head + order->lead, stride = order->step * order->unit;
+    const char *base = (const char *)order->start - head;
+    size_t bytes = order->bytes + head, stride = order->step * order->unit;
     weft_status status = WEFT_OK;
     for (size_t begin = order->first * order->unit; status == WEFT_OK && begin < bytes; begin += stride) {
         size_t end = bytes - begin < order->unit ? bytes : begin + order->unit;

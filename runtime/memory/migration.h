@@ -16,7 +16,7 @@ struct wf_migration_order {
     size_t bytes, unit, first, step;
     int target;                             /* OS node; where there is no such (-1), pages that are elsewhere are refused */
     int home;                               /* pages on this one stay there as well */
-    size_t lead;                            /* whole pages: unit 0 is that much shorter, `start` lies so far inside it */
+    size_t lead;                            /* so many bytes at the begin, whole pages, are left out */
     bool (*tried)(void *arg, size_t pages); /* told after each batch; false: stop. NULL: nobody */
     void *arg;
 };

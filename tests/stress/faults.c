@@ -216,6 +216,27 @@ static weft_status use_near_device(void) {
     return status;
 }
 
+static weft_status use_adopted(void) {
+    enum { N = 100000 };
+    static char memory[N];
+    weft_array *array = NULL;
+    weft_loop_report report;
+    memset(memory, 0, N);
+    weft_status status = weft_array_adopt(&array, pool, memory, N, 1, NULL);
+    CHECK(!status == !!array);
+    if (!status)
+        status = weft_for_array(array, body, memory, &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .align = 64, .report = &report});
+    if (!status)
+        status = weft_array_refresh(array);
+    if (!status)
+        status = weft_array_touch(array);
+    if (!status)
+        status = weft_array_migrate(array, NULL);
+    weft_array_destroy(array);
+    CHECK(status || memory[N - 1] == 1);
+    return status;
+}
+
 static weft_status use_on_node(void) {
     return use_array((weft_array_options){.place = WEFT_ON_NODE});
 }
@@ -242,6 +263,7 @@ static const struct {
                  {"interleaved", use_interleaved, false},
                  {"weighted", use_weighted, false},
                  {"near device", use_near_device, false},
+                 {"adopted", use_adopted, true},
                  {"on one node", use_on_node, false},
                  {"replicated", use_replicated, false}};
 
