@@ -14,6 +14,7 @@ struct wf_command {
 };
 
 int wf_plan_command(int argc, char **argv, unsigned argp_flags);
+int wf_membench_command(int argc, char **argv, unsigned argp_flags);
 int wf_pages_command(int argc, char **argv, unsigned argp_flags);
 
 #endif

@@ -7,13 +7,14 @@
 
 static const struct wf_command commands[] = {
     {"plan", "show which core each worker gets, and whom it steals from", wf_plan_command},
+    {"membench", "measure latency and bandwidth from each node to the memory of each", wf_membench_command},
     {"pages", "show on which nodes a process has its pages, and which are on the wrong one", wf_pages_command},
 };
 
 static void print_usage(FILE *to) {
     fputs("Usage: weft COMMAND [OPTION...]\n\nCommands:\n", to);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
     fputs("\n`weft COMMAND --help` tells the options of a command.\n", to);
 }
 

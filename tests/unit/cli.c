@@ -33,6 +33,44 @@ Test(cli, wrong_usage_exits_with_64) {
     }
 }
 
+Test(cli, membench_fills_every_cell) {
+    cr_assert_eq(weft("membench --size=1 --repeats=2 --json"), 0, "%s", output);
+    json_t *root = json_loads(output, 0, NULL);
+    cr_assert(root, "%s", output);
+    size_t nodes = json_array_size(json_object_get(root, "cpu_nodes")), memory = json_array_size(json_object_get(root, "memory"));
+    json_t *cells = json_object_get(root, "cells");
+    cr_assert(nodes && json_array_size(cells) == nodes * memory);
+    for (size_t i = 0; i < nodes * memory; i++) {
+        const json_t *cell = json_array_get(cells, i), *rate;
+        const char *name;
+        cr_expect_gt(json_number_value(json_object_get(cell, "latency_ns")), 0);
+        json_t *rates = json_object_get(cell, "all_workers_gb_per_s");
+        cr_expect_eq(json_object_size(rates), 4);
+        json_object_foreach(rates, name, rate) cr_expect_gt(json_number_value(rate), 0, "%s", name);
+    }
+    json_decref(root);
+    cr_assert_eq(weft("membench --size=1 --repeats=1"), 0, "%s", output);
+    cr_assert(strstr(output, "Latency of a load") && strstr(output, "triad, all workers"), "%s", output);
+    cr_assert_eq(weft("membench --size=1 --repeats=1 --svg=-"), 0);
+    cr_assert(strstr(output, "</svg>"));
+}
+
+Test(cli, membench_that_cannot_be_run_says_why) {
+    static const char *const wrong[] = {"membench --size=0", "membench --size=1x", "membench --repeats=0",
+                                        "membench --repeats=1001", "membench stray"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        cr_assert_eq(weft(wrong[i]), 64, "weft %s", wrong[i]);
+    cr_assert_eq(weft("membench --size=100000000"), 1);
+    cr_assert(strstr(output, "an eighth of the free memory"), "%s", output);
+    cr_assert_eq(weft("membench --size=1 --nodes=77"), 1);
+    cr_assert_eq(weft("membench --size=1 --repeats=1 --svg=/no/such/directory/m.svg"), 1);
+    cr_assert(strstr(output, "No such file or directory"), "%s", output);
+    setenv("WEFT_TOPOLOGY", "node:2 core:2 pu:1", 1);
+    cr_assert_eq(weft("membench --size=1"), 1);
+    cr_assert(strstr(output, "only this one can be measured"), "%s", output);
+    unsetenv("WEFT_TOPOLOGY");
+}
+
 Test(cli, help_exits_with_0) {
     cr_assert_eq(weft("--help"), 0);
     cr_assert(strstr(output, "plan"));
