@@ -28,9 +28,11 @@
 #ifndef WEFT_ALLOC_H
 #define WEFT_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weft/memory.h"
 #include "weft/status.h"
 
 #ifdef __cplusplus
@@ -189,6 +191,87 @@ static inline __attribute__((unused)) void weft_free(void *object) {
 
 /** Bytes of the object that may be used: at least what was asked for. 0 for NULL. Threads: whoever may use the object. */
 WEFT_API size_t weft_usable_bytes(const void *object);
+
+/** Memory of one node of a pool. Bytes of objects are those of their size classes. */
+typedef struct weft_node_memory {
+    int os_node;          /**< OS index of the node where it is to lie, -1: the system has no name for it */
+    bool bound;           /**< the system was told, and did not refuse */
+    size_t address_bytes; /**< address space */
+    size_t present_bytes; /**< of it, in memory now */
+    size_t huge_bytes;    /**< of that, in huge pages; 0 also where the system does not say */
+    size_t kept_bytes;    /**< free memory that stays present, see weft_node_reserve() */
+    size_t used_bytes;    /**< chunks that hold objects, whether these are free or not */
+    size_t peak_bytes;    /**< the most that was */
+    size_t objects;       /**< that the program holds */
+    size_t object_bytes;
+    size_t large_objects; /**< of these, above WEFT_CLASS_BYTES_MAX */
+    size_t large_bytes;
+    const char *reason; /**< why less is granted or known ("" if nothing is amiss); static string */
+} weft_node_memory;
+
+/** One size class of it: objects there are = held by the program + in_threads + in_depot + in_spans. */
+typedef struct weft_class_memory {
+    size_t object_bytes; /**< of one object */
+    size_t objects;      /**< that the program holds */
+    size_t in_threads;   /**< free, in caches of threads */
+    size_t in_depot;     /**< free, for whichever thread comes first */
+    size_t in_spans;     /**< free */
+    size_t spans;        /**< runs of chunks with such objects */
+    size_t span_bytes;   /**< of all of them */
+    uint64_t exchanges;  /**< magazines that threads put into the depot or took from it */
+    uint64_t remote;     /**< objects that threads of other nodes put there */
+} weft_class_memory;
+
+/**
+ * The memory of one node.
+ *
+ * @param node    in [0, weft_pool_nodes(pool)), or WEFT_NODE_HOME.
+ * @param memory  [out] written on success.
+ * @return WEFT_OK, also if nothing was ever allocated there; WEFT_EINVAL: NULL, or no such node; WEFT_ENOMEM; WEFT_EFORK.
+ *
+ * Threads: any. Nobody is stopped, so counts of objects are exact when no thread allocates or frees meanwhile, and else as if some of
+ * its steps had not been. Blocks: for system calls that look at the pages, while the node pool cannot grow.
+ */
+WEFT_API weft_status weft_node_stats(weft_pool *pool, unsigned node, weft_node_memory *memory);
+
+/**
+ * One size class of it.
+ *
+ * @param size_class  in [0, WEFT_SIZE_CLASSES), see weft_size_class().
+ * @return as weft_node_stats(); WEFT_EINVAL also: no such class.
+ *
+ * Threads: any, as weft_node_stats(). Blocks: for locks only.
+ */
+WEFT_API weft_status weft_node_class_stats(weft_pool *pool, unsigned node, unsigned size_class, weft_class_memory *memory);
+
+/**
+ * Give free memory of a node back to the system, until at most `keep_bytes` of whole free chunks are present. What lies in the depot
+ * and in the calling thread's cache is free memory too; what other threads have in their caches stays with them. Address space stays.
+ * Without this call memory goes back by itself when what is free exceeds half of what is used, 32 MiB, and what was reserved.
+ *
+ * @param node        as weft_node_stats().
+ * @param keep_bytes  also what is kept from now on instead of what weft_node_reserve() had asked for. SIZE_MAX: nothing goes back,
+ *                    now or by itself.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, or no such node; WEFT_ENOMEM; WEFT_EFORK.
+ *
+ * Threads: any. Blocks: while pages are unmapped, others that need the node's lock too.
+ */
+WEFT_API weft_status weft_node_trim(weft_pool *pool, unsigned node, size_t keep_bytes);
+
+/**
+ * Make free memory of a node present before it is needed: at least `bytes` in whole chunks, by the workers of that node in parallel. It
+ * stays present until weft_node_trim() says otherwise, but what has been allocated of it and freed again counts among it. Objects
+ * above WEFT_CLASS_BYTES_MAX that are larger than 61 MiB do not come from it.
+ *
+ * @param node   as weft_node_stats().
+ * @param pages  DEFAULT: as THP. HUGE, 2M: reserved pages if as many are free on the node, else THP; 1G: as 2M. What was granted:
+ *               weft_node_memory.huge_bytes.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, no such node or kind of pages, or bytes is 0 or above PTRDIFF_MAX; WEFT_ENOMEM; WEFT_ECLOSED;
+ *         WEFT_EFORK. After an error some of it may be present.
+ *
+ * Threads: any, the pool's workers too. Blocks: until the pages are present.
+ */
+WEFT_API weft_status weft_node_reserve(weft_pool *pool, unsigned node, size_t bytes, weft_pages pages);
 
 #ifdef __cplusplus
 }

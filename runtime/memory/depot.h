@@ -45,8 +45,10 @@ struct wf_magazine {
 struct wf_depot {
     WF_LINE_ALIGNED wf_atomic_u64 full; /* A: magazines with objects, most of them full */
     wf_atomic_u64 empty;                /* A */
-    wf_atomic_u32 full_count; /* A: how many full has, about; relaxed: it decides where a magazine goes, never what is there */
-    wf_atomic_u32 full_most;  /* A: how many it should have at most; relaxed; written under the node pool's lock */
+    wf_atomic_u64 objects;              /* A: in full, about; relaxed: it decides where a magazine goes, never what is there */
+    wf_atomic_u64 objects_most;         /* A: how many should be there at most; relaxed; written under the node pool's lock */
+    wf_atomic_u64 exchanges;            /* A: magazines that were put into full or taken; relaxed: a statistic */
+    wf_atomic_u64 remote;               /* A: objects that threads of other nodes put there; relaxed: a statistic */
 };
 
 /* Its number in the table, from 1. */

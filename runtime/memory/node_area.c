@@ -10,9 +10,11 @@
 #include "machine/binding.h"
 #include "memory/node_check.h"
 #include "memory/node_pool.h"
+#include "memory/node_trim.h"
 
-/* An area's first bytes of a node pool get base pages: a huge page each would be much for a pool that holds little. */
+/* The first bytes of an area get base pages: its header has few that are written to, and a pool that holds little is to be small. */
 #define SMALL_POOL_BYTES ((size_t)8 << 20)
+#define HEADER_BYTES ((size_t)2 << 20)
 
 /* Address space at a multiple of WEFT_NODE_AREA_BYTES: tried where the kernel would put it, else more is mapped and the ends go back. */
 static void *map_aligned(size_t bytes) {
@@ -37,15 +39,19 @@ static void *map_aligned(size_t bytes) {
     return raw + head;
 }
 
-/* Tell the kernel where the pages belong and how large they may be. Refusals are kept: the first touch decides then. */
-static void advise(struct wf_node_pool *pool, void *start, size_t bytes, size_t base_bytes) {
+/* Refusals are kept: the first touch decides then. */
+void wf_area_bind(struct wf_node_pool *pool, void *start, size_t bytes) {
     const struct wf_node_owner *owner = &pool->memory->owner;
-    if (owner->placed) {
-        struct wf_detail kept;
-        wf_detail_keep(&kept);
-        pool->refusal = wf_bind_memory(owner->plan, start, bytes, owner->os_node(owner->pool, pool->node), false);
-        wf_detail_restore(&kept);
-    }
+    struct wf_detail kept;
+    if (!owner->placed)
+        return;
+    wf_detail_keep(&kept);
+    pool->refusal = wf_bind_memory(owner->plan, start, bytes, owner->os_node(owner->pool, pool->node), false);
+    wf_detail_restore(&kept);
+}
+
+static void advise(struct wf_node_pool *pool, void *start, size_t bytes, size_t base_bytes) {
+    wf_area_bind(pool, start, bytes);
     if (base_bytes)
         madvise(start, base_bytes, MADV_NOHUGEPAGE);
     if (bytes > base_bytes)
@@ -63,10 +69,13 @@ static unsigned list_of(unsigned chunks) {
     return (chunks < WF_RUN_LISTS ? chunks : WF_RUN_LISTS) - 1;
 }
 
-static unsigned touched_in(const struct wf_node_area *area, unsigned first, unsigned chunks) {
+unsigned wf_run_touched(const struct wf_node_area *area, unsigned first, unsigned chunks) {
     unsigned count = 0;
-    for (unsigned c = first; c < first + chunks; c++)
-        count += (unsigned)(area->touched[c / 64] >> c % 64) & 1u;
+    for (unsigned c = first, end = first + chunks; c < end; c = (c / 64 + 1) * 64) {
+        uint64_t bits = area->touched[c / 64] >> c % 64;
+        unsigned left = end - c;
+        count += (unsigned)__builtin_popcountll(left < 64 ? bits & ((UINT64_C(1) << left) - 1) : bits);
+    }
     return count;
 }
 
@@ -79,7 +88,7 @@ static void insert(struct wf_node_pool *pool, struct wf_node_area *area, unsigne
         (*list)->prev = span;
     *list = span;
     pool->runs.some |= UINT64_C(1) << list_of(chunks);
-    pool->free_touched += touched_in(area, first, chunks);
+    pool->free_touched += wf_run_touched(area, first, chunks);
 }
 
 /* Its records are nobody's afterwards. */
@@ -91,21 +100,46 @@ static void drop(struct wf_node_pool *pool, struct wf_node_area *area, struct wf
         span->prev->next = span->next;
     else if (!(pool->runs.lists[list] = span->next))
         pool->runs.some &= ~(UINT64_C(1) << list);
-    pool->free_touched -= touched_in(area, first, chunks);
+    pool->free_touched -= wf_run_touched(area, first, chunks);
     area->spans[first + chunks - 1].state = span->state = WF_SPAN_NONE;
 }
 
-/* First chunk of the part of a free run that begins at a multiple of `align` and has room; 0: there is none. */
-static unsigned fit(const struct wf_span *span, unsigned chunks, unsigned align) {
-    unsigned first = (span->first + align - 1) / align * align;
+/* First chunk from `from` on of the part of a free run that begins at a multiple of `align` and has room; 0: there is none. */
+static unsigned fit_from(const struct wf_span *span, unsigned from, unsigned chunks, unsigned align) {
+    unsigned first = (from + align - 1) / align * align;
     return first + chunks <= (unsigned)span->first + span->chunks ? first : 0;
 }
 
+/* The same, in a long run behind chunks that have no pages yet if more of them are there. */
+static unsigned fit(struct wf_span *span, unsigned chunks, unsigned align) {
+    const struct wf_node_area *area = wf_area_of(span);
+    unsigned first = fit_from(span, span->first, chunks, align), from = first;
+    if (!first || span->chunks < WF_RUN_LISTS || !wf_run_touched(area, span->first, span->chunks))
+        return first;
+    while (!wf_run_touched(area, from, 1) && from < (unsigned)span->first + span->chunks - 1)
+        from++;
+    unsigned later = fit_from(span, from, chunks, align);
+    return later && wf_run_touched(area, later, chunks) > wf_run_touched(area, first, chunks) ? later : first;
+}
+
+/* What the run would cost: chunks that have no pages yet, which goes before its length. */
+static unsigned cost_of(struct wf_span *span, unsigned chunks, unsigned first) {
+    return (chunks - wf_run_touched(wf_area_of(span), first, chunks)) * (WF_AREA_CHUNKS + 1) + span->chunks;
+}
+
+/* All runs of the last list are looked at, of the others, which differ little, the first that fits. */
 static struct wf_span *best_in(struct wf_span *list, unsigned chunks, unsigned align) {
     struct wf_span *best = NULL;
-    for (struct wf_span *span = list; span; span = span->next)
-        if ((!best || span->chunks < best->chunks) && fit(span, chunks, align))
+    unsigned least = 0;
+    for (struct wf_span *span = list; span; span = span->next) {
+        unsigned first = fit(span, chunks, align), cost = first ? cost_of(span, chunks, first) : 0;
+        if (first && (!best || cost < least)) {
             best = span;
+            least = cost;
+        }
+        if (best && list_of(span->chunks) < WF_RUN_LISTS - 1)
+            break;
+    }
     return best;
 }
 
@@ -123,7 +157,7 @@ static bool add_area(struct wf_node_pool *pool) {
         no_memory(WEFT_NODE_AREA_BYTES);
         return false;
     }
-    advise(pool, area, WEFT_NODE_AREA_BYTES, pool->areas ? 0 : SMALL_POOL_BYTES);
+    advise(pool, area, WEFT_NODE_AREA_BYTES, pool->areas ? HEADER_BYTES : SMALL_POOL_BYTES);
     area->owner = pool;
     area->bytes = WEFT_NODE_AREA_BYTES;
     area->next = pool->areas;
@@ -133,11 +167,17 @@ static bool add_area(struct wf_node_pool *pool) {
     return true;
 }
 
+static void count_used(struct wf_node_pool *pool, unsigned chunks) {
+    pool->used_chunks += chunks;
+    if (pool->peak_chunks < pool->used_chunks)
+        pool->peak_chunks = pool->used_chunks;
+}
+
 /* Chunks [first, first + chunks) are in use. */
 static struct wf_span *use(struct wf_node_pool *pool, struct wf_node_area *area, unsigned first, unsigned chunks) {
     for (unsigned c = first; c < first + chunks; c++)
         area->spans[c] = (struct wf_span){.state = WF_SPAN_NONE, .first = (uint16_t)first, .chunks = (uint16_t)chunks};
-    pool->used_chunks += chunks;
+    count_used(pool, chunks);
     return &area->spans[first];
 }
 
@@ -179,6 +219,7 @@ static void release(struct wf_node_pool *pool, struct wf_node_area *area, unsign
 void wf_run_give(struct wf_node_pool *pool, struct wf_span *span) {
     struct wf_node_area *area = wf_area_of(span);
     release(pool, area, (unsigned)(span - area->spans), span->chunks);
+    wf_runs_trim(pool);
 }
 
 bool wf_run_resize(struct wf_node_pool *pool, struct wf_span *span, unsigned chunks) {
@@ -199,7 +240,7 @@ bool wf_run_resize(struct wf_node_pool *pool, struct wf_span *span, unsigned chu
         insert(pool, area, end + more, free - more);
     for (unsigned c = end; c < end + more; c++)
         area->spans[c] = (struct wf_span){.state = WF_SPAN_NONE, .first = (uint16_t)first};
-    pool->used_chunks += more;
+    count_used(pool, more);
     span->chunks = (uint16_t)chunks;
     return true;
 }
@@ -207,7 +248,7 @@ bool wf_run_resize(struct wf_node_pool *pool, struct wf_span *span, unsigned chu
 bool wf_run_touch(struct wf_span *span) {
     struct wf_node_area *area = wf_area_of(span);
     unsigned first = (unsigned)(span - area->spans);
-    bool zero = !touched_in(area, first, span->chunks);
+    bool zero = !wf_run_touched(area, first, span->chunks);
     for (unsigned c = first; c < first + span->chunks; c++)
         area->touched[c / 64] |= UINT64_C(1) << c % 64;
     return zero;

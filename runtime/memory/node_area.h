@@ -55,6 +55,7 @@ struct wf_node_area {
     size_t bytes;                      /* I: of the mapping */
     size_t object_offset;              /* I: of the object in a mapping of its own; 0: an area of chunks */
     uint64_t touched[WF_AREA_CHUNKS / 64];                   /* L: chunks that may have pages; the others are zero */
+    uint64_t fixed[WF_AREA_CHUNKS / 64];                     /* L: of these, in reserved huge pages, which stay */
     struct wf_span spans[WF_AREA_CHUNKS];                    /* L */
     uint64_t bits[WF_AREA_CHUNKS * (WF_CHUNK_OBJECTS / 64)]; /* L: free objects, for each span from its first chunk's on */
 };
@@ -92,7 +93,13 @@ struct wf_free_runs {
  */
 struct wf_span *wf_run_take(struct wf_node_pool *pool, unsigned chunks, unsigned align);
 
-/* Give a run back; its map entries become 0. */
+/* Chunks of a stretch that may have pages. */
+unsigned wf_run_touched(const struct wf_node_area *area, unsigned first, unsigned chunks);
+
+/* Tell the kernel where pages belong that are not there yet, if it is to be told, and keep its refusal in the pool. */
+void wf_area_bind(struct wf_node_pool *pool, void *start, size_t bytes);
+
+/* Give a run back; its map entries become 0. Some of what is free may go to the system: node_trim.h. */
 void wf_run_give(struct wf_node_pool *pool, struct wf_span *span);
 
 /* Shorten a run, or lengthen it by what is free behind it; false: that is too little. */

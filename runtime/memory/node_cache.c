@@ -136,6 +136,13 @@ static struct wf_magazine *make_room(struct wf_bins *bins, unsigned size_class) 
     return magazine;
 }
 
+/* To the depot, as wf_node_pool_put(). */
+static struct wf_magazine *hand_over(struct wf_bins *bins, unsigned size_class, struct wf_magazine *magazine) {
+    if (bins->remote)
+        wf_fetch_add(&bins->pool->depots[size_class].remote, magazine->count, WF_RELAXED); /* a statistic */
+    return wf_node_pool_put(bins->pool, size_class, magazine);
+}
+
 /* The thread's magazine is full, or there is none: take the spare one if that is empty, else the spare one goes to the depot. */
 static void overflow(struct wf_bins *bins, unsigned size_class, void *object) {
     struct wf_node_pool *pool = bins->pool;
@@ -143,7 +150,7 @@ static void overflow(struct wf_bins *bins, unsigned size_class, void *object) {
     if (loaded) {
         set_spare(bins, size_class, loaded);
         if (spare)
-            next = spare->count ? wf_node_pool_put(pool, size_class, spare) : spare;
+            next = spare->count ? hand_over(bins, size_class, spare) : spare;
     }
     if (!next && !(next = make_room(bins, size_class))) {
         wf_node_pool_give(pool, size_class, &object, 1);
@@ -173,20 +180,20 @@ static void put(struct wf_bins *bins, unsigned size_class, void *object) {
     set_top(bins, size_class, top);
 }
 
-static void give_back(struct wf_node_pool *pool, unsigned size_class, struct wf_magazine *magazine) {
+static void give_back(struct wf_bins *bins, unsigned size_class, struct wf_magazine *magazine) {
     if (magazine && magazine->count)
-        magazine = wf_node_pool_put(pool, size_class, magazine);
+        magazine = hand_over(bins, size_class, magazine);
     if (magazine)
-        wf_depot_push(pool->table, &pool->depots[size_class].empty, magazine);
+        wf_depot_push(bins->pool->table, &bins->pool->depots[size_class].empty, magazine);
 }
 
 /* All magazines go to the depot. */
 static void flush(struct wf_bins *bins) {
     for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++) {
         struct wf_magazine *spare = bins->spares[k];
-        give_back(bins->pool, k, unload_magazine(bins, k));
+        give_back(bins, k, unload_magazine(bins, k));
         set_spare(bins, k, NULL);
-        give_back(bins->pool, k, spare);
+        give_back(bins, k, spare);
     }
 }
 
@@ -284,7 +291,7 @@ static void drop_detached(void) {
 static void settle(struct wf_cache *cache, struct wf_node_pool *pool) {
     bins_init(&cache->home, pool, cache->face.tops);
     __atomic_store_n(&cache->face.tag, pool->tag, __ATOMIC_RELAXED);
-    cache->face.node = pool->node;
+    __atomic_store_n(&cache->face.node, pool->node, __ATOMIC_RELAXED); /* others read it for statistics */
 }
 
 /* NULL: no memory, or the thread's end could not be heard of; the caller does without. */
@@ -327,11 +334,16 @@ static void wf_cache_show(struct wf_cache *cache) {
     weft_cache_self = &cache->face;
 }
 
-/* The calling thread's cache for a pool, whose node for it is `home`; see make_cache(). */
-static struct wf_cache *cache_for(struct wf_node_memory *memory, unsigned home) {
+static struct wf_cache *own_cache(const struct wf_node_memory *memory) {
     struct wf_cache *cache = mine;
     while (cache && __atomic_load_n(&cache->face.pool, __ATOMIC_RELAXED) != memory->owner.pool)
         cache = cache->next_of_thread;
+    return cache;
+}
+
+/* The calling thread's cache for a pool, whose node for it is `home`; see make_cache(). */
+static struct wf_cache *cache_for(struct wf_node_memory *memory, unsigned home) {
+    struct wf_cache *cache = own_cache(memory);
     if (!cache && !(cache = make_cache(memory, home)))
         return NULL;
     if (cache->face.node != home)
@@ -353,6 +365,7 @@ static struct wf_bins *bins_for(struct wf_cache *cache, struct wf_node_pool *poo
     remote = area.start;
     remote->area = area;
     bins_init(&remote->bins, pool, remote->tops);
+    remote->bins.remote = true;
     wf_store(&cache->remote[pool->node], remote, WF_RELEASE); /* pairs with statistics */
     return &remote->bins;
 }
@@ -431,6 +444,34 @@ void wf_caches_detach(struct wf_node_memory *memory) {
         else
             link = &(*link)->next;
     pthread_mutex_unlock(&lock);
+}
+
+static void count_bins(const struct wf_bins *bins, size_t *counts) {
+    for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++) {
+        void **top = top_of(bins, k);
+        struct wf_magazine *magazine = magazine_of(top);
+        counts[k] += wf_load(&bins->spare_counts[k], WF_RELAXED);
+        if (magazine)
+            counts[k] += (size_t)(top + 1 - wf_magazine_first(magazine, wf_magazine_room(k)));
+    }
+}
+
+void wf_caches_count(struct wf_node_memory *memory, unsigned node, size_t *counts) {
+    pthread_mutex_lock(&lock); /* no cache goes */
+    for (struct wf_cache *cache = memory->caches; cache; cache = cache->next) {
+        struct wf_remote_bins *remote = wf_load(&cache->remote[node], WF_ACQUIRE); /* pairs with bins_for() */
+        if (__atomic_load_n(&cache->face.node, __ATOMIC_RELAXED) == node)
+            count_bins(&cache->home, counts);
+        if (remote)
+            count_bins(&remote->bins, counts);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void wf_caches_flush_own(struct wf_node_memory *memory) {
+    struct wf_cache *cache = own_cache(memory);
+    if (cache)
+        flush_all(cache);
 }
 
 static bool is_taken(uint32_t tag) {

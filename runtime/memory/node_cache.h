@@ -24,6 +24,7 @@
 
 /* Magazines of one node. */
 struct wf_bins {
+    bool remote;                                   /* I: another node's than the thread's */
     struct wf_node_pool *pool;                     /* O */
     void ***tops;                                  /* I: the array; its content O, atomic for others */
     struct wf_magazine *spares[WEFT_SIZE_CLASSES]; /* O: NULL: none yet */
@@ -51,6 +52,12 @@ void wf_cache_free(void *object);
 
 /* Detach the caches of all threads, and give back the tags of all node pools. By contract nobody calls meanwhile. */
 void wf_caches_detach(struct wf_node_memory *memory);
+
+/* Add to each class's count the objects that lie in caches of threads and are a node's. */
+void wf_caches_count(struct wf_node_memory *memory, unsigned node, size_t *counts);
+
+/* What the calling thread has of this pool's node pools goes to the depots. */
+void wf_caches_flush_own(struct wf_node_memory *memory);
 
 /* Give a new node pool its tag. */
 void wf_caches_tag(struct wf_node_pool *pool);

@@ -96,29 +96,32 @@ struct wf_magazine *wf_node_pool_empty(struct wf_node_pool *pool, unsigned size_
 struct wf_magazine *wf_node_pool_full(struct wf_node_pool *pool, unsigned size_class) {
     struct wf_depot *depot = &pool->depots[size_class];
     struct wf_magazine *magazine = wf_depot_pop(pool->table, &depot->full);
-    if (magazine)
-        wf_fetch_sub(&depot->full_count, 1, WF_RELAXED); /* after the pop: a count that is too high keeps less */
+    if (magazine) {
+        wf_fetch_sub(&depot->objects, magazine->count, WF_RELAXED); /* after the pop: a count that is too high keeps less */
+        wf_fetch_add(&depot->exchanges, 1, WF_RELAXED);
+    }
     return magazine;
 }
 
 struct wf_magazine *wf_node_pool_put(struct wf_node_pool *pool, unsigned size_class, struct wf_magazine *magazine) {
     struct wf_depot *depot = &pool->depots[size_class];
-    if (wf_fetch_add(&depot->full_count, 1, WF_RELAXED) < wf_load(&depot->full_most, WF_RELAXED)) {
+    uint32_t count = magazine->count;
+    if (wf_fetch_add(&depot->objects, count, WF_RELAXED) < wf_load(&depot->objects_most, WF_RELAXED)) {
+        wf_fetch_add(&depot->exchanges, 1, WF_RELAXED);
         wf_depot_push(pool->table, &depot->full, magazine);
         return NULL;
     }
-    wf_fetch_sub(&depot->full_count, 1, WF_RELAXED);
-    wf_node_pool_give(pool, size_class, wf_magazine_first(magazine, wf_magazine_room(size_class)), magazine->count);
+    wf_fetch_sub(&depot->objects, count, WF_RELAXED);
+    wf_node_pool_give(pool, size_class, wf_magazine_first(magazine, wf_magazine_room(size_class)), count);
     magazine->count = 0;
     return magazine;
 }
 
 /* What a depot may keep: half a megabyte, an eighth of the objects there are, two magazines, whichever is most. */
 static void set_most(struct wf_node_pool *pool, unsigned size_class) {
-    size_t room = wf_magazine_room(size_class), few = ((size_t)512 << 10) / (room * weft_class_bytes(size_class));
-    size_t share = pool->classes[size_class].carved / room / 8;
-    size_t most = few > share ? few : share;
-    wf_store(&pool->depots[size_class].full_most, (uint32_t)(most > 2 ? most : 2), WF_RELAXED);
+    size_t few = ((size_t)512 << 10) / weft_class_bytes(size_class), share = pool->classes[size_class].carved / 8;
+    size_t least = (size_t)2 * wf_magazine_room(size_class), most = few > share ? few : share;
+    wf_store(&pool->depots[size_class].objects_most, most > least ? most : least, WF_RELAXED);
 }
 
 unsigned wf_node_pool_carve(struct wf_node_pool *pool, unsigned size_class, void **objects, unsigned most) {

@@ -48,8 +48,10 @@ struct wf_node_pool {
     size_t area_bytes, mapped_bytes; /* L: address space of either */
     size_t mappings_count;           /* L */
     struct wf_free_runs runs;        /* L */
-    size_t used_chunks;              /* L: of runs in use */
+    size_t used_chunks, peak_chunks; /* L: of runs in use; the most that were */
     size_t free_touched;             /* L: chunks of free runs that may have pages */
+    size_t kept_chunks;              /* L: of these, that stay so, see node_trim.h */
+    size_t trim_chunks;              /* L: look whether some may go once there are more than this */
     size_t large, large_bytes;       /* L: objects above the classes that the program holds */
     struct wf_class_spans classes[WEFT_SIZE_CLASSES];
     WF_LINE_ALIGNED wf_atomic_u32 magazines; /* A: taken from the table; relaxed: a number is whoever's got it */

@@ -6,6 +6,8 @@
 #include "base/status.h"
 #include "memory/node_cache.h"
 #include "memory/node_check.h"
+#include "memory/node_stats.h"
+#include "memory/node_trim.h"
 #include "scheduler/pool.h"
 
 #define ALIGNMENT_MOST ((size_t)16 << 20)
@@ -39,18 +41,18 @@ static struct wf_node_memory *make_memory(weft_pool *pool) {
     return there;
 }
 
+weft_status wf_pool_memory_check(const weft_pool *pool, unsigned node) {
+    if (!pool)
+        return wf_fail(WEFT_EINVAL, "pool must be given, got NULL");
+    if (node != WEFT_NODE_HOME && node >= pool->node_count)
+        return wf_fail(WEFT_EINVAL, "node %u does not exist: the pool's nodes are 0 to %u, or WEFT_NODE_HOME", node,
+                       pool->node_count - 1);
+    return wf_pool_check(pool);
+}
+
 struct wf_node_memory *wf_pool_memory(weft_pool *pool, unsigned node) {
-    if (!pool) {
-        wf_fail(WEFT_EINVAL, "pool must be given, got NULL");
+    if (wf_pool_memory_check(pool, node))
         return NULL;
-    }
-    if (wf_pool_check(pool))
-        return NULL;
-    if (node != WEFT_NODE_HOME && node >= pool->node_count) {
-        wf_fail(WEFT_EINVAL, "node %u does not exist: the pool's nodes are 0 to %u, or WEFT_NODE_HOME", node,
-                pool->node_count - 1);
-        return NULL;
-    }
     struct wf_node_memory *memory = wf_load(&pool->node_memory, WF_ACQUIRE); /* pairs with make_memory() */
     return memory ? memory : make_memory(pool);
 }
@@ -147,4 +149,44 @@ void *weft_realloc(void *object, size_t bytes) {
 
 size_t weft_usable_bytes(const void *object) {
     return object ? bytes_of(object, "weft_usable_bytes") : 0;
+}
+
+weft_status weft_node_stats(weft_pool *pool, unsigned node, weft_node_memory *stats) {
+    weft_status status = wf_pool_memory_check(pool, node);
+    if (status)
+        return status;
+    if (!stats)
+        return wf_fail(WEFT_EINVAL, "weft_node_stats() needs a place for the statistics, got NULL");
+    struct wf_node_memory *memory = wf_pool_memory(pool, node);
+    if (!memory)
+        return WEFT_ENOMEM;
+    wf_node_memory_stats(memory, node == WEFT_NODE_HOME ? wf_pool_near(pool) : node, stats);
+    return WEFT_OK;
+}
+
+weft_status weft_node_class_stats(weft_pool *pool, unsigned node, unsigned size_class, weft_class_memory *stats) {
+    weft_status status = wf_pool_memory_check(pool, node);
+    if (status)
+        return status;
+    if (!stats || size_class >= WEFT_SIZE_CLASSES)
+        return stats ? wf_fail(WEFT_EINVAL, "size class %u does not exist: there are 0 to %d", size_class, WEFT_SIZE_CLASSES - 1)
+                     : wf_fail(WEFT_EINVAL, "weft_node_class_stats() needs a place for the statistics, got NULL");
+    struct wf_node_memory *memory = wf_pool_memory(pool, node);
+    if (!memory)
+        return WEFT_ENOMEM;
+    wf_node_memory_class_stats(memory, node == WEFT_NODE_HOME ? wf_pool_near(pool) : node, size_class, stats);
+    return WEFT_OK;
+}
+
+weft_status weft_node_trim(weft_pool *pool, unsigned node, size_t keep_bytes) {
+    weft_status status = wf_pool_memory_check(pool, node);
+    if (status)
+        return status;
+    struct wf_node_memory *memory = wf_pool_memory(pool, node);
+    struct wf_node_pool *trimmed = memory ? wf_node_pool_of(memory, node == WEFT_NODE_HOME ? wf_pool_near(pool) : node) : NULL;
+    if (!trimmed)
+        return WEFT_ENOMEM;
+    wf_caches_flush_own(memory);
+    wf_node_pool_trim(trimmed, keep_bytes);
+    return WEFT_OK;
 }

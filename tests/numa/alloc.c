@@ -159,11 +159,36 @@ static void check_traffic(int producer, int consumer) {
     CHECK(traffic.resident[0] && most <= traffic.resident[WARM_UP - 1] + GROWTH_KIB);
 }
 
+/* Memory that was made present, of which an object is allocated and not written to. */
+static void check_reserved(void) {
+    const size_t bytes = (size_t)6 << 20;
+    for (unsigned node = 0; node < weft_pool_nodes(pool); node++) {
+        weft_node_memory memory;
+        OK(weft_node_reserve(pool, node, 2 * bytes, WEFT_PAGES_DEFAULT));
+        OK(weft_node_stats(pool, node, &memory));
+        CHECK(memory.os_node == os_node(pool, node) && memory.present_bytes >= 2 * bytes);
+        CHECK(memory.bound == (machine.nodes > 1) && memory.bound == !*memory.reason);
+        char *object = weft_node_alloc(pool, node, bytes);
+        CHECK(object);
+        struct pages pages = pages_ask(object, bytes, NULL);
+        if (pages.present * (size_t)sysconf(_SC_PAGESIZE) < bytes)
+            FAIL("%zu pages of %zu reserved bytes are present", pages.present, bytes);
+        check_on(object, bytes, os_node(pool, node), "a reserved object");
+        weft_free(object);
+        OK(weft_node_trim(pool, node, 0));
+        OK(weft_node_stats(pool, node, &memory));
+        CHECK(memory.present_bytes < 2 * bytes);
+    }
+    printf("reserved memory of %u nodes is on them\n", weft_pool_nodes(pool));
+}
+
 int main(void) {
     machine = machine_read();
     pool = start_pool();
+    check_reserved();
     check_sizes();
-    OK(weft_for(pool, 2000, use_home, NULL, NULL));
+    OK(weft_for(pool, 2000, use_home, NULL,
+                &(weft_for_options){WEFT_FOR_OPTIONS_INIT, .schedule = WEFT_SCHEDULE_FIRST_TOUCH, .item_bytes = 4096}));
     printf("%u objects on the node of the worker that allocated them\n", bound);
     CHECK(bound);
     int first = os_node(pool, 0), last = os_node(pool, weft_pool_nodes(pool) - 1);

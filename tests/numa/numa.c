@@ -97,8 +97,8 @@ struct pages pages_ask_of(pid_t process, const void *start, size_t bytes, int *n
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     uintptr_t first = (uintptr_t)start & ~(uintptr_t)(page - 1);
     struct pages pages = {.count = pages_in(bytes + ((uintptr_t)start - first))};
-    static void *addresses[BATCH];
-    static int nodes[BATCH];
+    static _Thread_local void *addresses[BATCH];
+    static _Thread_local int nodes[BATCH];
     for (size_t done = 0; done < pages.count;) {
         size_t count = pages.count - done < BATCH ? pages.count - done : BATCH;
         for (size_t i = 0; i < count; i++)

@@ -177,6 +177,16 @@ static weft_status use_scratch(void) {
 }
 
 /* Objects of a cache, of chunks and with a mapping of their own, from a pool that had none. */
+/* Memory made present and given back, and statistics; a node that has no memory yet. */
+static weft_status look_after(weft_pool *made) {
+    weft_node_memory memory = {.reason = NULL};
+    weft_status status = weft_node_reserve(made, 1, 3 << 20, WEFT_PAGES_HUGE);
+    if (!status)
+        status = weft_node_stats(made, 1, &memory);
+    CHECK(status || memory.reason);
+    return status ? status : weft_node_trim(made, 1, 0);
+}
+
 static weft_status use_node_memory(void) {
     static const size_t sizes[] = {64, 3 << 20, (size_t)100 << 20};
     weft_pool *made = NULL;
@@ -189,6 +199,8 @@ static weft_status use_node_memory(void) {
             status = WEFT_ENOMEM;
         weft_free(object);
     }
+    if (made && !status)
+        status = look_after(made);
     CHECK(!weft_pool_destroy(made));
     return status;
 }

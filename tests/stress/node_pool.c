@@ -1,12 +1,14 @@
 /*
  * Conservation in node pools: threads that come and go allocate objects of random sizes on random nodes, leave them on a board, and free
  * what others left there. Every object has what its maker wrote. When all threads have ended and all objects are freed, each node
- * pool has every object of each class that it ever carved, free in its spans or in its depot. Looks inside for the counts.
+ * pool has every object of each class that it ever carved, free in its spans or in its depot. Looks inside for the counts. Another
+ * thread looks at statistics, reserves and trims meanwhile.
  * Usage: stress_node_pool; WEFT_TEST_SEED, WEFT_TEST_SCALE. WEFT_HARDENED=0 and 1 are different paths; both are tests.
  */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/rng.h"
 #include "memory/node_pool.h"
@@ -121,6 +123,25 @@ static void run_threads(uintptr_t first) {
         CHECK(!pthread_join(threads[i], NULL));
 }
 
+static atomic_bool ended;
+
+/* Looks at the node pools, makes memory present and gives it back while the others work. */
+static void *tend(void *unused) {
+    weft_node_memory memory;
+    weft_class_memory one;
+    for (uint64_t i = 0; !atomic_load(&ended); i++) {
+        unsigned node = i % 2;
+        CHECK(!weft_node_stats(pool, node, &memory) && memory.peak_bytes >= memory.used_bytes);
+        CHECK(!weft_node_class_stats(pool, node, (unsigned)(i % WEFT_SIZE_CLASSES), &one) && one.object_bytes);
+        if (i % 8 == 0)
+            CHECK(!weft_node_reserve(pool, node, 3 << 20, i % 16 ? WEFT_PAGES_BASE : WEFT_PAGES_DEFAULT));
+        if (i % 8 == 4)
+            CHECK(!weft_node_trim(pool, node, i % 16 ? 1 << 20 : 0));
+        usleep(1000);
+    }
+    return unused;
+}
+
 static size_t depot_objects(struct wf_node_pool *of, unsigned size_class) {
     size_t count = 0;
     for (struct wf_magazine *magazine; (magazine = wf_depot_pop(of->table, &of->depots[size_class].full));)
@@ -134,7 +155,9 @@ static void check_conservation(void) {
     CHECK(memory);
     for (unsigned node = 0; node < weft_pool_nodes(pool); node++) {
         struct wf_node_pool *of = wf_node_pool_if(memory, node);
+        weft_node_memory told;
         CHECK(of && !of->large && !of->large_bytes && !of->mappings);
+        CHECK(!weft_node_stats(pool, node, &told) && !told.objects && !told.object_bytes);
         for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++) {
             size_t depot = depot_objects(of, k);
             if (of->classes[k].carved != of->classes[k].free + depot)
@@ -148,14 +171,18 @@ static void check_conservation(void) {
 /* Workers keep their caches, so with tasks the pool's end is what is tested, and without them that nothing is lost. */
 static void run_pool(unsigned round, bool with_tasks) {
     weft_group *group;
-    pthread_t sweeper;
+    pthread_t sweeper, tender;
     CHECK(!weft_pool_create(&pool, &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = "node:2 core:2 pu:1"}));
     CHECK(!weft_group_create(&group, pool));
+    atomic_store(&ended, false);
+    CHECK(!pthread_create(&tender, NULL, tend, NULL));
     for (uintptr_t i = 0; i < 8 && with_tasks; i++)
         CHECK(!weft_group_spawn(group, work_task, (void *)(round * 1000 + 500 + i)));
     for (unsigned generation = 0; generation < GENERATIONS; generation++)
         run_threads(round * 1000 + generation * THREADS);
     CHECK(!weft_group_wait(group) && !weft_group_destroy(group));
+    atomic_store(&ended, true);
+    CHECK(!pthread_join(tender, NULL));
     CHECK(!pthread_create(&sweeper, NULL, sweep, NULL) && !pthread_join(sweeper, NULL));
     CHECK(atomic_load(&made) == atomic_load(&freed));
     if (!with_tasks)
