@@ -36,7 +36,7 @@ static void print_modes(FILE *to, const struct wf_membench *bench) {
         fprintf(to, "  %7s", wf_pattern_names[p]);
     fputc('\n', to);
     for (unsigned mode = 0; mode < WF_MODES; mode++) {
-        if (!bench->modes[mode][0])
+        if (bench->modes[mode][0] <= 0)
             continue;
         fprintf(to, "  %-14s", wf_mode_names[mode]);
         for (unsigned p = 0; p < WF_PATTERNS; p++)
