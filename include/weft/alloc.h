@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "weft/memory.h"
+#include "weft/plan.h"
 #include "weft/status.h"
 
 #ifdef __cplusplus
@@ -40,9 +41,6 @@ extern "C" {
 #endif
 
 typedef struct weft_pool weft_pool;
-
-/** The calling thread's own node: a worker's, and on other threads that of the CPU they run on. Tasks say it too (weft/task.h). */
-#define WEFT_NODE_HOME UINT32_MAX
 
 #define WEFT_SIZE_CLASSES 60                      /**< sizes of objects that are kept in caches */
 #define WEFT_CLASS_BYTES_MAX ((size_t)1 << 20)    /**< the largest of them */
@@ -125,7 +123,7 @@ static inline __attribute__((unused)) void *weft_local_alloc(weft_pool *pool, si
 /**
  * The same on a node of the pool.
  *
- * @param node  in [0, weft_pool_nodes(pool)), or WEFT_NODE_HOME.
+ * @param node  in [0, weft_pool_nodes(pool)), or WEFT_NODE_HOME: a worker's own node, and on other threads that of the CPU they run on.
  * @return NULL also: no such node.
  */
 static inline __attribute__((unused)) void *weft_node_alloc(weft_pool *pool, unsigned node, size_t bytes) {

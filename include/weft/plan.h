@@ -27,6 +27,9 @@ typedef enum weft_pin {
     WEFT_PIN_NONE = 4   /**< every PU the process may use */
 } weft_pin;
 
+/** Where a node is asked for: the own one of the calling thread or task; each function says which that is. */
+#define WEFT_NODE_HOME UINT32_MAX
+
 /** Options of weft_plan_create(). Zero means the default of each field. Start from WEFT_PLAN_OPTIONS_INIT. */
 typedef struct weft_plan_options {
     size_t size;             /**< sizeof this struct as the caller knows it; set by WEFT_PLAN_OPTIONS_INIT */

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weft/plan.h"
 #include "weft/status.h"
 
 #ifdef __cplusplus
@@ -26,8 +27,6 @@ extern "C" {
 #endif
 
 typedef struct weft_pool weft_pool;
-
-#define WEFT_NODE_HOME UINT32_MAX /* as in weft/task.h */
 
 /** Every object begins at a multiple of this, or of the alignment that was asked for. */
 #define WEFT_SCRATCH_ALIGNMENT 16

@@ -98,9 +98,6 @@ WEFT_API weft_status weft_submit_batch(weft_pool *pool, weft_task_fn fn, void *c
  */
 WEFT_API weft_status weft_spawn(weft_task_fn fn, void *arg);
 
-/** For weft_spawn_at(): the home of the running task. */
-#define WEFT_NODE_HOME UINT32_MAX
-
 /**
  * Spawn a child of the running task that had better run on a given node, where its data lie. Idle workers of that node take it, and
  * if the node is busy, idle workers elsewhere, nearest first; the latest is the spawner itself, in weft_sync(). It runs only once

@@ -130,10 +130,10 @@ weft_status weft_array_adopt(weft_array **array, weft_pool *pool, const void *st
                              const weft_array_options *options) {
     if (!array || !pool)
         return wf_fail(WEFT_EINVAL, "array and pool must be given");
-    weft_array_options known = {WEFT_ARRAY_OPTIONS_INIT};
-    weft_status status = wf_options_copy(&known, sizeof known, options, "weft_array_options");
-    if (status != WEFT_OK || (status = wf_place_check(&known, weft_pool_plan(pool))) != WEFT_OK ||
-        (status = check_adoptable(&known)) != WEFT_OK || (status = check_memory(start, n, item_bytes)) != WEFT_OK)
+    weft_array_options known;
+    weft_status status = wf_array_read_options(&known, pool, options);
+    if (status != WEFT_OK || (status = check_adoptable(&known)) != WEFT_OK ||
+        (status = check_memory(start, n, item_bytes)) != WEFT_OK)
         return status;
     weft_array *made;
     struct wf_detail before;

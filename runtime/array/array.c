@@ -16,6 +16,12 @@ weft_status wf_array_check_size(size_t n, size_t item_bytes) {
     return WEFT_OK;
 }
 
+weft_status wf_array_read_options(weft_array_options *known, const weft_pool *pool, const weft_array_options *options) {
+    *known = (weft_array_options){WEFT_ARRAY_OPTIONS_INIT};
+    weft_status status = wf_options_copy(known, sizeof *known, options, "weft_array_options");
+    return status == WEFT_OK ? wf_place_check(known, weft_pool_plan(pool)) : status;
+}
+
 weft_status wf_array_new(weft_array **made, weft_pool *pool, size_t n, size_t item_bytes, const weft_array_options *options) {
     const weft_plan *plan = weft_pool_plan(pool);
     weft_array *array = *made = calloc(1, sizeof *array);
@@ -30,12 +36,9 @@ weft_status wf_array_new(weft_array **made, weft_pool *pool, size_t n, size_t it
     array->worker_count = weft_pool_workers(pool);
     array->this_system = weft_plan_get_limits(plan)->this_system;
     array->copies = options->place == WEFT_REPLICATED ? array->node_count : 1;
-    array->bounds = calloc(array->worker_count + 1, sizeof *array->bounds);
-    array->stretches = calloc(array->node_count, sizeof *array->stretches);
-    array->areas = calloc(array->copies, sizeof *array->areas);
-    if (!array->bounds || !array->stretches || !array->areas)
-        return wf_fail(WEFT_ENOMEM, "no memory for the tables of an array");
-    weft_status status = wf_place_resolve(array, options);
+    weft_status status = wf_array_allocate_sized(array);
+    if (status == WEFT_OK)
+        status = wf_place_resolve(array, options);
     return status == WEFT_OK && options->place == WEFT_REPLICATED ? wf_replica_make(array) : status;
 }
 
@@ -82,10 +85,9 @@ weft_status weft_array_create(weft_array **array, weft_pool *pool, size_t n, siz
                               const weft_array_options *options) {
     if (!array || !pool)
         return wf_fail(WEFT_EINVAL, "array and pool must be given");
-    weft_array_options known = {WEFT_ARRAY_OPTIONS_INIT};
-    weft_status status = wf_options_copy(&known, sizeof known, options, "weft_array_options");
-    if (status != WEFT_OK || (status = wf_place_check(&known, weft_pool_plan(pool))) != WEFT_OK ||
-        (status = wf_array_check_size(n, item_bytes)) != WEFT_OK)
+    weft_array_options known;
+    weft_status status = wf_array_read_options(&known, pool, options);
+    if (status != WEFT_OK || (status = wf_array_check_size(n, item_bytes)) != WEFT_OK)
         return status;
     weft_array *made;
     struct wf_detail before;
@@ -107,11 +109,7 @@ void weft_array_destroy(weft_array *array) {
     if (!array)
         return;
     wf_replica_destroy(array);
-    for (unsigned copy = 0; array->areas && copy < array->copies; copy++)
-        wf_area_release(&array->areas[copy]);
-    free(array->areas);
-    free(array->bounds);
-    free(array->stretches);
+    wf_array_release_sized(array);
     free(array->turns);
     free(array->shares);
     free(array->memory);

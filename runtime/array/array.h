@@ -1,8 +1,8 @@
 /*
  * What an array is made of, shared by the files of this room: array.c (life), place.c (options to nodes), layout.c (who owns which
- * bytes), pages.c (which kind of pages), policy.c (what the kernel is told), replica.c (copies replaced while they are read),
- * touch.c (making pages present), migrate.c (moving them), locality.c (loops over
- * arrays), placement.c (where pages are).
+ * bytes), pages.c (which kind of pages), policy.c (what the kernel is told), touch.c (making pages present), migrate.c (moving them),
+ * placement.c (where they are), locality.c (loops over arrays), resize.c, replica.c (copies replaced while they are read), adopt.c
+ * (memory of others).
  * Threading: everything is fixed after weft_array_create(); the items belong to the caller.
  */
 #ifndef WF_ARRAY_ARRAY_H
@@ -71,9 +71,6 @@ static inline size_t wf_array_lead(const weft_array *array) {
     return array->head - array->head % wf_page_bytes();
 }
 
-/* Reserve one copy with the pages that the options ask for, or less where the area's reason says so. */
-weft_status wf_array_reserve(const weft_array *array, struct wf_area *area);
-
 /*
  * Reserve all copies and lay them out, with smaller pages where a node has not enough reserved ones. WEFT_ENOMEM; WEFT_ESTRICT: the
  * options are strict.
@@ -88,6 +85,9 @@ weft_status wf_array_lock(weft_array *array);
 
 /* Copy the items that both arrays have, each by a worker of the node where it belongs in `array`. Errors: as weft_for(). */
 weft_status wf_array_copy(const weft_array *array, const weft_array *from);
+
+/* The caller's options, whole, and such as make sense for the pool. WEFT_EINVAL. */
+weft_status wf_array_read_options(weft_array_options *known, const weft_pool *pool, const weft_array_options *options);
 
 /* A size that an array may have. WEFT_EINVAL. */
 weft_status wf_array_check_size(size_t n, size_t item_bytes);

@@ -99,13 +99,15 @@ static struct wf_migration_order order_of(const struct wf_array_job *job, unsign
 static void pull_turns(struct wf_array_job *job, unsigned worker, struct wf_migration_order *order, weft_migration *found) {
     const weft_array *array = job->array;
     unsigned k = wf_array_node_of(array, worker);
-    for (unsigned turn = 0; turn < array->period; turn++) {
+    weft_status status = WEFT_OK;
+    for (unsigned turn = 0; status == WEFT_OK && turn < array->period; turn++) {
         if (array->turns[(turn + job->phase) % array->period] != k)
             continue;
         take_turn(order, array, worker, turn);
         if (order->bytes)
-            wf_failure_note(&job->failure, wf_migrate(order, found));
+            status = wf_migrate(order, found);
     }
+    wf_failure_note(&job->failure, status);
 }
 
 static void pull(void *arg, weft_range range) {

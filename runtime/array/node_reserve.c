@@ -1,10 +1,7 @@
 /* Memory of node pools made present by the node's workers, each a share of every run. */
-#include <stdlib.h>
-
 #include "array/workers.h"
 #include "base/status.h"
 #include "memory/node_trim.h"
-#include "parallel/loop.h"
 #include "scheduler/node_memory.h"
 #include "scheduler/pool.h"
 
@@ -30,21 +27,7 @@ static void populate_share(void *arg, weft_range range) {
 static weft_status populate(weft_pool *pool, unsigned node, const struct wf_reserve *reserve) {
     const weft_plan_node *home = &weft_plan_nodes(pool->plan, NULL)[node];
     struct reserve_job job = {.reserve = reserve, .workers = home->worker_count};
-    size_t *bounds = malloc((pool->worker_count + 1) * sizeof *bounds);
-    if (!bounds)
-        return wf_fail(WEFT_ENOMEM, "no memory for the bounds of %u workers", pool->worker_count);
-    for (unsigned worker = 0; worker <= pool->worker_count; worker++) {
-        unsigned index = worker < home->first_worker ? 0 : worker - home->first_worker;
-        bounds[worker] = index < home->worker_count ? index : home->worker_count;
-    }
-    struct wf_loop_request request = {.n = home->worker_count,
-                                      .body = populate_share,
-                                      .arg = &job,
-                                      .schedule = WEFT_SCHEDULE_STATIC,
-                                      .bounds = bounds,
-                                      .placed = true};
-    weft_status status = wf_loop_run(pool, &request);
-    free(bounds);
+    weft_status status = wf_run_on_workers(pool, home->first_worker, home->worker_count, populate_share, &job);
     return wf_failure_outcome(status, &job.failure);
 }
 

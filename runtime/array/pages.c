@@ -76,10 +76,6 @@ static weft_status reserve_kind(const weft_array *array, struct wf_area *area, w
     return reserve_base(array, area, array->exact ? SHORT_TURNS_NO_HUGE : SMALL_PARTS_NO_HUGE);
 }
 
-weft_status wf_array_reserve(const weft_array *array, struct wf_area *area) {
-    return reserve_kind(array, area, array->options.pages);
-}
-
 static void release_areas(weft_array *array) {
     for (unsigned copy = 0; copy < array->copies; copy++)
         wf_area_release(&array->areas[copy]);

@@ -19,7 +19,6 @@ struct wf_piece {
 };
 
 struct wf_shares {
-    unsigned users; /* L: by the adoption's lock */
     size_t items,
         positions; /* positions: items, rounded up to whole multiples of `align`; there is nothing behind the last item */
     size_t count;  /* of pieces */

@@ -18,20 +18,24 @@ weft_status wf_failure_outcome(weft_status loop, const struct wf_failure *failur
     return loop != WEFT_OK || failure->status == WEFT_OK ? loop : wf_fail(failure->status, "%s", failure->text);
 }
 
-weft_status wf_array_run(struct wf_array_job *job, unsigned count, weft_loop_fn body) {
-    unsigned workers = job->array->worker_count;
+weft_status wf_run_on_workers(weft_pool *pool, unsigned first_worker, unsigned count, weft_loop_fn body, void *arg) {
+    unsigned workers = weft_pool_workers(pool);
     size_t *bounds = malloc((workers + 1) * sizeof *bounds);
     if (!bounds)
         return wf_fail(WEFT_ENOMEM, "no memory for the bounds of %u workers", workers);
     for (unsigned worker = 0; worker <= workers; worker++) {
-        unsigned index = worker < job->first_worker ? 0 : worker - job->first_worker;
+        unsigned index = worker < first_worker ? 0 : worker - first_worker;
         bounds[worker] = index < count ? index : count;
     }
     struct wf_loop_request request = {
-        .n = count, .body = body, .arg = job, .schedule = WEFT_SCHEDULE_STATIC, .bounds = bounds, .placed = true};
-    weft_status status = wf_loop_run(job->array->pool, &request);
+        .n = count, .body = body, .arg = arg, .schedule = WEFT_SCHEDULE_STATIC, .bounds = bounds, .placed = true};
+    weft_status status = wf_loop_run(pool, &request);
     free(bounds);
-    return wf_failure_outcome(status, &job->failure);
+    return status;
+}
+
+weft_status wf_array_run(struct wf_array_job *job, unsigned count, weft_loop_fn body) {
+    return wf_failure_outcome(wf_run_on_workers(job->array->pool, job->first_worker, count, body, job), &job->failure);
 }
 
 unsigned wf_array_node_of(const weft_array *array, unsigned worker) {

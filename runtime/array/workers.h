@@ -35,7 +35,10 @@ struct wf_array_job {
     struct wf_progress *progress; /* migrate: NULL: nobody is told */
 };
 
-/* Run body over indexes [0, count): index i on worker job->first_worker + i, nobody else. body's argument is the job. */
+/* Run body over indexes [0, count): index i on worker first_worker + i, nobody else. As weft_for(). */
+weft_status wf_run_on_workers(weft_pool *pool, unsigned first_worker, unsigned count, weft_loop_fn body, void *arg);
+
+/* The same for an array's job: index i on worker job->first_worker + i, nobody else. body's argument is the job. */
 weft_status wf_array_run(struct wf_array_job *job, unsigned count, weft_loop_fn body);
 
 /* Index of the node whose worker this is. */

@@ -14,8 +14,11 @@ enum wf_mode { WF_LOCAL, WF_REMOTE, WF_INTERLEAVED, WF_MODES };
 
 extern const char *const wf_pattern_names[WF_PATTERNS], *const wf_mode_names[WF_MODES];
 
+#define WF_MEMBENCH_REPEATS 1000u /* at most */
+
 struct wf_membench_options {
-    size_t bytes; /* of each buffer; 0: four times the last-level cache, at most 1 GiB and an eighth of what is free per node */
+    size_t
+        bytes; /* of each buffer; 0: four times the last-level cache, at most 1 GiB, an eighth of what is free per node, and of the smallest node */
     unsigned repeats;
     const char *nodes; /* as weft_plan_options.nodes */
     weft_pages pages;
@@ -36,7 +39,9 @@ struct wf_memory {
 };
 
 struct wf_membench {
-    size_t bytes, cache_bytes; /* cache_bytes: last-level cache, 0: unknown */
+    size_t bytes;
+    size_t cache_bytes;  /* last-level cache, 0: unknown */
+    size_t least_memory; /* of the smallest node */
     unsigned repeats, node_count, memory_count;
     int *nodes;        /* OS indexes of the CPU nodes */
     unsigned *workers; /* of each */

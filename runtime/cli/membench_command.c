@@ -1,11 +1,9 @@
 /* `weft membench`: reads the arguments, measures, shows the figures. */
-#include <argp.h>
 #include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/membench.h"
 
@@ -32,30 +30,17 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse_number(const char *text, const char *name, unsigned long most, unsigned long *number,
-                            struct argp_state *state) {
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && !*end && !errno && value >= 1 && value <= most) {
-        *number = value;
-        return 0;
-    }
-    argp_error(state, "--%s=%s: it is a whole number from 1 to %lu", name, text, most);
-    return EINVAL;
-}
-
 static error_t parse(int key, char *value, struct argp_state *state) {
     struct arguments *arguments = state->input;
     unsigned long number = 0;
     error_t error = 0;
     switch (key) {
     case 's':
-        error = parse_number(value, "size", 1ul << 30, &number, state);
+        error = wf_argument_number(state, "size", value, 1, 1ul << 30, &number);
         arguments->options.bytes = (size_t)number << 20;
         return error;
     case 'r':
-        error = parse_number(value, "repeats", 1000, &number, state);
+        error = wf_argument_number(state, "repeats", value, 1, WF_MEMBENCH_REPEATS, &number);
         arguments->options.repeats = (unsigned)number;
         return error;
     case 'n':

@@ -16,7 +16,6 @@
 #define CHASE_MOST ((size_t)256 << 20)
 #define DEFAULT_MOST ((size_t)1 << 30)
 #define LEAST_BYTES ((size_t)64 << 10)
-#define REPEATS_MOST 1000
 
 struct buffers {
     weft_array *array[3];
@@ -94,6 +93,18 @@ static weft_status loop(weft_pool *pool, struct wf_stream *stream, weft_loop_fn 
     return weft_for(pool, stream->count, body, stream, &options);
 }
 
+/* The vectors that are looked at after a pass that writes. */
+static size_t check_step(const struct wf_stream *stream) {
+    return 1 + stream->count / 4096;
+}
+
+/* What no pass leaves, so that one that did nothing is found. */
+static void spoil(const struct wf_stream *stream) {
+    for (size_t i = 0; stream->pattern != WF_READ && i < stream->count; i += check_step(stream))
+        for (unsigned k = 0; k < WF_VECTOR_DOUBLES; k++)
+            stream->a[i][k] = -1;
+}
+
 /* Reads: their sums; writes: what is in memory now, a vector of every stretch. */
 static weft_status check(const struct rig *rig, const struct wf_stream *stream) {
     double expected = wf_stream_result(stream->pattern), sum = 0;
@@ -104,7 +115,7 @@ static weft_status check(const struct rig *rig, const struct wf_stream *stream) 
             return wf_fail(WEFT_EIO, "a read of %zu ones summed up to %.0f", stream->count * WF_VECTOR_DOUBLES, sum);
         return WEFT_OK;
     }
-    for (size_t i = 0; i < stream->count; i += 1 + stream->count / 4096)
+    for (size_t i = 0; i < stream->count; i += check_step(stream))
         for (unsigned k = 0; k < WF_VECTOR_DOUBLES; k++)
             if (stream->a[i][k] != expected)
                 return wf_fail(WEFT_EIO, "%s left %g instead of %g", wf_pattern_names[stream->pattern], stream->a[i][k],
@@ -116,6 +127,7 @@ static weft_status check(const struct rig *rig, const struct wf_stream *stream) 
 static weft_status pass(const struct rig *rig, weft_pool *pool, bool one, struct wf_stream *stream, double *rate) {
     struct timed timed = {.stream = stream};
     memset(rig->sums, 0, (size_t)rig->worker_count * 8 * sizeof *rig->sums);
+    spoil(stream);
     uint64_t begin = wf_now_ns();
     weft_status status = one ? run_on_worker(pool, stream_task, &timed) : loop(pool, stream, wf_stream_pass);
     if (!one)
@@ -212,6 +224,14 @@ static weft_status measure_memory(const struct rig *rig, unsigned memory) {
     return status;
 }
 
+/* On the next node lies what is one node's part further on, where parts are equal. */
+static bool is_measurable(const struct wf_membench *bench, enum wf_mode mode) {
+    for (unsigned k = 1; mode == WF_REMOTE && k < bench->node_count; k++)
+        if (bench->workers[k] != bench->workers[0])
+            return false;
+    return mode == WF_LOCAL || bench->node_count > 1;
+}
+
 /* All workers at once: on their own parts, on those of the next node, on pages in turn. */
 static weft_status measure_mode(const struct rig *rig, enum wf_mode mode) {
     struct wf_membench *bench = rig->bench;
@@ -240,16 +260,24 @@ static size_t cache_bytes(void) {
 static weft_status choose_size(struct wf_membench *bench, const struct wf_membench_options *options) {
     struct sysinfo info;
     size_t free_bytes = sysinfo(&info) ? SIZE_MAX : (size_t)info.freeram * info.mem_unit;
-    size_t most = free_bytes / bench->memory_count / 8;
+    size_t each = free_bytes / bench->memory_count, most = (each < bench->least_memory ? each : bench->least_memory) / 8;
     bench->cache_bytes = cache_bytes();
     if (options->bytes && (options->bytes < LEAST_BYTES || options->bytes > most))
-        return wf_fail(WEFT_EINVAL, "buffers of %zu bytes: from %zu bytes to %zu, an eighth of the free memory per node",
-                       options->bytes, LEAST_BYTES, most);
+        return wf_fail(
+            WEFT_EINVAL,
+            "buffers of %zu bytes: from %zu bytes to %zu, an eighth of the free memory per node and of the smallest node",
+            options->bytes, LEAST_BYTES, most);
     most = options->bytes || most < DEFAULT_MOST ? most : DEFAULT_MOST;
     bench->bytes = options->bytes ? options->bytes : bench->cache_bytes ? 4 * bench->cache_bytes : (size_t)256 << 20;
     bench->bytes = bench->bytes < most ? bench->bytes : most;
     bench->bytes -= bench->bytes % sizeof(wf_vector);
     return bench->bytes >= LEAST_BYTES ? WEFT_OK : wf_fail(WEFT_ENOMEM, "only %zu bytes of memory are free", free_bytes);
+}
+
+/* 0: unknown, or a node that borrows from another. */
+static void count_memory(struct wf_membench *bench, uint64_t bytes) {
+    if (bytes && bytes < bench->least_memory)
+        bench->least_memory = (size_t)bytes;
 }
 
 static weft_status list_nodes(struct wf_membench *bench, const weft_plan *plan) {
@@ -263,6 +291,11 @@ static weft_status list_nodes(struct wf_membench *bench, const weft_plan *plan) 
     bench->cells = calloc((size_t)bench->node_count * bench->memory_count, sizeof *bench->cells);
     if (!bench->nodes || !bench->workers || !bench->memory || !bench->cells)
         return wf_fail(WEFT_ENOMEM, "no memory for a matrix of %u by %u nodes", bench->node_count, bench->memory_count);
+    bench->least_memory = SIZE_MAX;
+    for (unsigned k = 0; k < bench->node_count; k++)
+        count_memory(bench, nodes[k].local_memory);
+    for (unsigned k = 0; k < only; k++)
+        count_memory(bench, memory[k].local_memory);
     for (unsigned k = 0; k < bench->node_count; k++) {
         bench->nodes[k] = nodes[k].os_index;
         bench->workers[k] = nodes[k].worker_count;
@@ -307,8 +340,6 @@ static void stop_pools(struct rig *rig) {
 weft_status wf_membench_run(struct wf_membench *bench, const weft_plan *plan, const struct wf_membench_options *options) {
     *bench = (struct wf_membench){.repeats = options->repeats, .this_system = weft_plan_get_limits(plan)->this_system};
     struct rig rig = {.bench = bench, .options = options};
-    if (!options->repeats || options->repeats > REPEATS_MOST)
-        return wf_fail(WEFT_EINVAL, "%u repeats: from 1 to %d", options->repeats, REPEATS_MOST);
     weft_status status = list_nodes(bench, plan);
     if (status == WEFT_OK)
         status = choose_size(bench, options);
@@ -317,7 +348,7 @@ weft_status wf_membench_run(struct wf_membench *bench, const weft_plan *plan, co
     for (unsigned memory = 0; memory < bench->memory_count && status == WEFT_OK; memory++)
         status = measure_memory(&rig, memory);
     for (unsigned mode = 0; mode < WF_MODES && status == WEFT_OK; mode++)
-        if (mode == WF_LOCAL || bench->node_count > 1)
+        if (is_measurable(bench, (enum wf_mode)mode))
             status = measure_mode(&rig, (enum wf_mode)mode);
     stop_pools(&rig);
     return status;
@@ -333,6 +364,8 @@ void wf_membench_release(struct wf_membench *bench) {
 const char *wf_membench_note(const struct wf_membench *bench, unsigned index, char *text, size_t room) {
     if (bench->node_count == 1 && bench->memory_count == 1 && index-- == 0)
         return "one node: there is nothing remote to measure";
+    if (bench->node_count > 1 && !is_measurable(bench, WF_REMOTE) && index-- == 0)
+        return "nodes have different numbers of workers: all at once on remote memory is not measured";
     if (bench->bytes < 4 * bench->cache_bytes && index-- == 0) {
         snprintf(text, room,
                  "buffers are less than four times the last-level cache (%zu MiB): part of what is read may come from it",

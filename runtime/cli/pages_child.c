@@ -59,7 +59,7 @@ static bool has_ended(pid_t child, double seconds, int *code) {
     return true;
 }
 
-static uint64_t bytes_of(const struct wf_mappings *mappings) {
+static uint64_t bytes_of(const struct wf_process_mappings *mappings) {
     uint64_t sum = 0;
     for (size_t i = 0; i < mappings->count; i++)
         sum += mappings->list[i].bytes;
@@ -68,13 +68,13 @@ static uint64_t bytes_of(const struct wf_mappings *mappings) {
 
 /* The mappings of now, if they hold at least as much as those before. */
 static weft_status keep_most(struct wf_pages_look *look) {
-    struct wf_mappings now;
-    weft_status status = wf_mappings_read(&now, &look->process, look->nodes.count);
+    struct wf_process_mappings now;
+    weft_status status = wf_process_mappings_read(&now, &look->process, look->nodes.count);
     if (status != WEFT_OK)
         return status;
     uint64_t most = bytes_of(&look->mappings);
     bool more = bytes_of(&now) >= most && now.count;
-    wf_mappings_release(more ? &look->mappings : &now);
+    wf_process_mappings_release(more ? &look->mappings : &now);
     if (more) {
         look->mappings = now;
         wf_process_rename(&look->process);

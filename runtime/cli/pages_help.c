@@ -10,7 +10,7 @@ const char *wf_verdict_name(enum wf_verdict verdict) {
     return names[verdict];
 }
 
-const char *wf_kind_name(const struct wf_mapping *mapping) {
+const char *wf_kind_name(const struct wf_process_mapping *mapping) {
     static const char *const names[] = {"anonymous", "heap", "stack", "shared memory", "file"};
     if (mapping->reserved_huge)
         return "reserved huge pages";
@@ -40,7 +40,7 @@ static void help_away(FILE *to, const struct wf_pages_report *report, const char
     const struct wf_judgement *judgement = report->judgement;
     unsigned shared = 0, bound = 0;
     for (size_t i = 0; i < report->mappings->count; i++) {
-        const struct wf_mapping *mapping = &report->mappings->list[i];
+        const struct wf_process_mapping *mapping = &report->mappings->list[i];
         bool wrong = mapping->verdict <= WF_VERDICT_UNEVEN;
         shared += wrong && mapping->sharers > 1;
         bound += wrong && (mapping->mode == WF_POLICY_BIND || mapping->mode == WF_POLICY_PREFERRED);

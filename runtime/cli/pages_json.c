@@ -37,7 +37,7 @@ static json_t *nodes_json(const struct wf_pages_report *report) {
     return array;
 }
 
-static json_t *mapping_json(const struct wf_mapping *mapping, unsigned node_count) {
+static json_t *mapping_json(const struct wf_process_mapping *mapping, unsigned node_count) {
     json_t *on = json_array();
     for (unsigned node = 0; node < node_count; node++)
         json_array_append_new(on, number(mapping->on[node]));
@@ -53,7 +53,7 @@ static json_t *mapping_json(const struct wf_mapping *mapping, unsigned node_coun
 static json_t *mappings_json(const struct wf_pages_report *report) {
     json_t *array = json_array();
     for (size_t i = 0; i < report->mappings->count; i++) {
-        const struct wf_mapping *mapping = &report->mappings->list[i];
+        const struct wf_process_mapping *mapping = &report->mappings->list[i];
         if (mapping->verdict != WF_VERDICT_FINE || report->all)
             json_array_append_new(array, mapping_json(mapping, report->nodes->count));
     }

@@ -15,7 +15,7 @@
 #define ONE_SIDE_OF_PROCESS 0.05
 #define ONE_SIDE_EXCESS 0.25
 
-bool wf_mapping_is_cache(const struct wf_mapping *mapping) {
+bool wf_mapping_is_cache(const struct wf_process_mapping *mapping) {
     return mapping->kind == WF_MAPPING_FILE && !mapping->reserved_huge &&
            mapping->anonymous_bytes < mapping->bytes - mapping->anonymous_bytes;
 }
@@ -50,7 +50,7 @@ static unsigned policy_nodes(const struct judge *judge, bool *run) {
     return count;
 }
 
-static void weigh(struct judge *judge, const struct wf_mapping *mapping) {
+static void weigh(struct judge *judge, const struct wf_process_mapping *mapping) {
     bool run;
     wf_proc_policy(mapping->policy, judge->named);
     policy_nodes(judge, &run);
@@ -65,7 +65,7 @@ static void weigh(struct judge *judge, const struct wf_mapping *mapping) {
 }
 
 /* Whether a node has too much of an interleaved mapping; what is beyond an equal part is then away. */
-static bool is_uneven(struct judge *judge, const struct wf_mapping *mapping) {
+static bool is_uneven(struct judge *judge, const struct wf_process_mapping *mapping) {
     bool run, uneven = false;
     unsigned count = policy_nodes(judge, &run);
     if (mapping->mode != WF_POLICY_INTERLEAVED || !strncmp(mapping->policy, "weighted", 8) || count < 2 || !run)
@@ -79,7 +79,7 @@ static bool is_uneven(struct judge *judge, const struct wf_mapping *mapping) {
     return uneven;
 }
 
-static void sum_up(const struct judge *judge, struct wf_mapping *mapping) {
+static void sum_up(const struct judge *judge, struct wf_process_mapping *mapping) {
     double away = 0;
     for (unsigned node = 0; node < judge->nodes->count; node++)
         away += judge->weight[node] * (double)mapping->on[node];
@@ -88,20 +88,20 @@ static void sum_up(const struct judge *judge, struct wf_mapping *mapping) {
 }
 
 /* Whole numbers, so that nodes sum up to what the mapping has. */
-static void add_away(const struct judge *judge, const struct wf_mapping *mapping) {
+static void add_away(const struct judge *judge, const struct wf_process_mapping *mapping) {
     for (unsigned node = 0; node < judge->nodes->count; node++)
         judge->judgement->nodes[node].away += (uint64_t)(judge->weight[node] * (double)mapping->on[node]);
 }
 
 /* What the process may move by itself: pages that are its own. */
-static uint64_t movable(const struct wf_mapping *mapping) {
+static uint64_t movable(const struct wf_process_mapping *mapping) {
     uint64_t own = mapping->kind == WF_MAPPING_FILE && !mapping->reserved_huge ? mapping->anonymous_bytes : mapping->bytes;
     if (mapping->sharers > 1)
         return 0;
     return mapping->away_bytes < own ? mapping->away_bytes : own;
 }
 
-static bool is_one_sided(const struct judge *judge, struct wf_mapping *mapping) {
+static bool is_one_sided(const struct judge *judge, struct wf_process_mapping *mapping) {
     const struct wf_judgement *judgement = judge->judgement;
     double memory = (double)judgement->all.memory, bytes = (double)mapping->bytes;
     if (judgement->running_nodes < 2 || mapping->mode != WF_POLICY_DEFAULT || mapping->bytes < ONE_SIDE_BYTES ||
@@ -117,7 +117,7 @@ static bool is_one_sided(const struct judge *judge, struct wf_mapping *mapping) 
     return false;
 }
 
-static enum wf_verdict judge_one(struct judge *judge, struct wf_mapping *mapping) {
+static enum wf_verdict judge_one(struct judge *judge, struct wf_process_mapping *mapping) {
     weigh(judge, mapping);
     bool cache = wf_mapping_is_cache(mapping), uneven = !cache && is_uneven(judge, mapping);
     sum_up(judge, mapping);
@@ -131,7 +131,7 @@ static enum wf_verdict judge_one(struct judge *judge, struct wf_mapping *mapping
     return is_one_sided(judge, mapping) ? WF_VERDICT_ONE_SIDED : WF_VERDICT_FINE;
 }
 
-static void add_totals(struct wf_judgement *judgement, const struct wf_mapping *mapping) {
+static void add_totals(struct wf_judgement *judgement, const struct wf_process_mapping *mapping) {
     bool cache = wf_mapping_is_cache(mapping);
     for (unsigned node = 0; node < judgement->node_count; node++) {
         struct wf_node_total *total = &judgement->nodes[node];
@@ -144,7 +144,7 @@ static void add_totals(struct wf_judgement *judgement, const struct wf_mapping *
 }
 
 static int by_gravity(const void *left, const void *right) {
-    const struct wf_mapping *a = left, *b = right;
+    const struct wf_process_mapping *a = left, *b = right;
     bool wrong_a = a->verdict <= WF_VERDICT_UNEVEN, wrong_b = b->verdict <= WF_VERDICT_UNEVEN;
     if (wrong_a != wrong_b)
         return wrong_a ? -1 : 1;
@@ -169,7 +169,7 @@ static void find_target(struct wf_judgement *judgement, const struct wf_running 
     }
 }
 
-weft_status wf_pages_judge(struct wf_judgement *judgement, struct wf_mappings *mappings, const struct wf_running *running,
+weft_status wf_pages_judge(struct wf_judgement *judgement, struct wf_process_mappings *mappings, const struct wf_running *running,
                            const struct wf_machine_nodes *nodes, double threshold) {
     *judgement = (struct wf_judgement){
         .threshold = threshold, .node_count = nodes->count, .nodes = calloc(nodes->count, sizeof *judgement->nodes)};
@@ -183,7 +183,7 @@ weft_status wf_pages_judge(struct wf_judgement *judgement, struct wf_mappings *m
     for (size_t i = 0; i < mappings->count; i++)
         add_totals(judgement, &mappings->list[i]);
     for (size_t i = 0; i < mappings->count; i++) {
-        struct wf_mapping *mapping = &mappings->list[i];
+        struct wf_process_mapping *mapping = &mappings->list[i];
         if (judgement->running_nodes)
             mapping->verdict = judge_one(&judge, mapping);
         judgement->count[mapping->verdict]++;

@@ -43,12 +43,12 @@ struct wf_judgement {
 };
 
 /* Judge all mappings and sort them: gravest first, and what is fine by size. WEFT_ENOMEM. */
-weft_status wf_pages_judge(struct wf_judgement *judgement, struct wf_mappings *mappings, const struct wf_running *running,
+weft_status wf_pages_judge(struct wf_judgement *judgement, struct wf_process_mappings *mappings, const struct wf_running *running,
                            const struct wf_machine_nodes *nodes, double threshold);
 void wf_judgement_release(struct wf_judgement *judgement);
 
 /* Whether most of a mapping is page cache. */
-bool wf_mapping_is_cache(const struct wf_mapping *mapping);
+bool wf_mapping_is_cache(const struct wf_process_mapping *mapping);
 
 /* Whether that node runs the process. */
 bool wf_runs_on(const struct wf_running *running, unsigned node);

@@ -28,14 +28,14 @@ weft_status wf_pages_look(struct wf_pages_look *look, const char *root, pid_t pi
     if (status == WEFT_OK)
         status = wf_machine_nodes_read(&look->nodes, root);
     if (status == WEFT_OK)
-        status = wf_mappings_read(&look->mappings, &look->process, look->nodes.count); /* refused: said at once */
+        status = wf_process_mappings_read(&look->mappings, &look->process, look->nodes.count); /* refused: said at once */
     if (status == WEFT_OK)
         status = wf_cpu_watch_begin(&cpus, &look->nodes);
     if (status == WEFT_OK)
         status = watch(&cpus, &look->process, seconds);
     if (status == WEFT_OK && seconds > 0) {
-        wf_mappings_release(&look->mappings);
-        status = wf_mappings_read(&look->mappings, &look->process, look->nodes.count);
+        wf_process_mappings_release(&look->mappings);
+        status = wf_process_mappings_read(&look->mappings, &look->process, look->nodes.count);
     }
     if (status == WEFT_OK)
         status = wf_cpu_watch_end(&cpus, &look->process, seconds, &look->running);
@@ -47,7 +47,7 @@ weft_status wf_pages_look(struct wf_pages_look *look, const char *root, pid_t pi
 
 void wf_pages_look_release(struct wf_pages_look *look) {
     wf_running_release(&look->running);
-    wf_mappings_release(&look->mappings);
+    wf_process_mappings_release(&look->mappings);
     wf_machine_nodes_release(&look->nodes);
     wf_process_close(&look->process);
 }

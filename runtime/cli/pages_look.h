@@ -12,13 +12,13 @@
 struct wf_pages_look {
     struct wf_process process;
     struct wf_machine_nodes nodes;
-    struct wf_mappings mappings;
+    struct wf_process_mappings mappings;
     struct wf_running running;
 };
 
 /*
  * Look at a process for `seconds`; 0: at its threads' affinity only. root: what stands before /proc and /sys. As wf_process_open(),
- * wf_mappings_read().
+ * wf_process_mappings_read().
  */
 weft_status wf_pages_look(struct wf_pages_look *look, const char *root, pid_t pid, double seconds);
 

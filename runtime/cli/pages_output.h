@@ -13,7 +13,7 @@ struct wf_pages_report {
     pid_t pid;
     const char *name;
     const struct wf_machine_nodes *nodes;
-    const struct wf_mappings *mappings; /* judged, gravest first */
+    const struct wf_process_mappings *mappings; /* judged, gravest first */
     const struct wf_running *running;
     const struct wf_judgement *judgement;
     bool all; /* tell of mappings that are fine as well */
@@ -26,8 +26,8 @@ int wf_pages_print_json(FILE *to, const struct wf_pages_report *report);
 char *wf_pages_help(const struct wf_pages_report *report);
 
 /* Words that both use. */
-const char *wf_verdict_name(enum wf_verdict verdict);       /* "away" */
-const char *wf_kind_name(const struct wf_mapping *mapping); /* "heap", "page cache" */
-const char *wf_running_name(enum wf_running_by by);         /* "CPU time" */
+const char *wf_verdict_name(enum wf_verdict verdict);               /* "away" */
+const char *wf_kind_name(const struct wf_process_mapping *mapping); /* "heap", "page cache" */
+const char *wf_running_name(enum wf_running_by by);                 /* "CPU time" */
 
 #endif

@@ -150,10 +150,10 @@ void wf_process_close(struct wf_process *process) {
     process->directory = -1;
 }
 
-static struct wf_mapping *add_mapping(struct wf_mappings *mappings, const struct wf_numa_line *line) {
+static struct wf_process_mapping *add_mapping(struct wf_process_mappings *mappings, const struct wf_numa_line *line) {
     if (mappings->count == mappings->room) {
         size_t room = mappings->room ? 2 * mappings->room : 64;
-        struct wf_mapping *list = realloc(mappings->list, room * sizeof *list);
+        struct wf_process_mapping *list = realloc(mappings->list, room * sizeof *list);
         if (!list)
             return NULL;
         mappings->list = list;
@@ -163,22 +163,22 @@ static struct wf_mapping *add_mapping(struct wf_mappings *mappings, const struct
         mappings->bytes = bytes;
         mappings->room = room;
     }
-    struct wf_mapping *mapping = &mappings->list[mappings->count];
-    *mapping = (struct wf_mapping){.start = line->start,
-                                   .name = strdup(line->name),
-                                   .policy = strdup(line->policy),
-                                   .kind = line->kind,
-                                   .reserved_huge = line->reserved_huge,
-                                   .sharers = line->sharers,
-                                   .verdict = WF_VERDICT_FINE};
+    struct wf_process_mapping *mapping = &mappings->list[mappings->count];
+    *mapping = (struct wf_process_mapping){.start = line->start,
+                                           .name = strdup(line->name),
+                                           .policy = strdup(line->policy),
+                                           .kind = line->kind,
+                                           .reserved_huge = line->reserved_huge,
+                                           .sharers = line->sharers,
+                                           .verdict = WF_VERDICT_FINE};
     mappings->count++;
     return mapping->name && mapping->policy ? mapping : NULL;
 }
 
 /* False: no memory. */
-static bool add_line(struct wf_mappings *mappings, const struct wf_numa_line *line) {
+static bool add_line(struct wf_process_mappings *mappings, const struct wf_numa_line *line) {
     bool named[WF_PROC_NODES];
-    struct wf_mapping *mapping = add_mapping(mappings, line);
+    struct wf_process_mapping *mapping = add_mapping(mappings, line);
     if (!mapping)
         return false;
     mapping->mode = wf_proc_policy(mapping->policy, named);
@@ -204,7 +204,7 @@ static char *next_line(char **text) {
     return line;
 }
 
-static bool read_numa_maps(struct wf_mappings *mappings, char *text) {
+static bool read_numa_maps(struct wf_process_mappings *mappings, char *text) {
     struct wf_numa_line line;
     for (char *at; (at = next_line(&text));) {
         bool known = wf_proc_numa_line(at, &line) && line.nodes <= mappings->node_count;
@@ -220,11 +220,11 @@ static bool read_numa_maps(struct wf_mappings *mappings, char *text) {
 }
 
 static int by_start(const void *start, const void *mapping) {
-    uint64_t a = *(const uint64_t *)start, b = ((const struct wf_mapping *)mapping)->start;
+    uint64_t a = *(const uint64_t *)start, b = ((const struct wf_process_mapping *)mapping)->start;
     return a < b ? -1 : a > b;
 }
 
-static void add_field(struct wf_mapping *mapping, const struct wf_smaps_field *field) {
+static void add_field(struct wf_process_mapping *mapping, const struct wf_smaps_field *field) {
     uint64_t bytes = field->bytes < mapping->bytes ? field->bytes : mapping->bytes;
     if (!strcmp(field->name, "Locked"))
         mapping->locked_bytes = bytes;
@@ -234,8 +234,8 @@ static void add_field(struct wf_mapping *mapping, const struct wf_smaps_field *f
 }
 
 /* smaps knows what numa_maps does not: ends, huge pages, names given by prctl. False: no memory. */
-static bool read_smaps(struct wf_mappings *mappings, char *text) {
-    struct wf_mapping *mapping = NULL;
+static bool read_smaps(struct wf_process_mappings *mappings, char *text) {
+    struct wf_process_mapping *mapping = NULL;
     struct wf_maps_line head;
     struct wf_smaps_field field;
     for (char *at; (at = next_line(&text));) {
@@ -257,15 +257,16 @@ static bool read_smaps(struct wf_mappings *mappings, char *text) {
     return true;
 }
 
-weft_status wf_mappings_parse(struct wf_mappings *mappings, char *numa_maps, char *smaps, unsigned node_count) {
-    *mappings = (struct wf_mappings){.node_count = node_count, .sizes = smaps};
+weft_status wf_mappings_parse(struct wf_process_mappings *mappings, char *numa_maps, char *smaps, unsigned node_count) {
+    *mappings = (struct wf_process_mappings){.node_count = node_count, .sizes = smaps};
     if (read_numa_maps(mappings, numa_maps) && (!smaps || read_smaps(mappings, smaps)))
         return WEFT_OK;
-    wf_mappings_release(mappings);
+    wf_process_mappings_release(mappings);
     return wf_fail(WEFT_ENOMEM, "no memory for the list of mappings");
 }
 
-weft_status wf_mappings_read(struct wf_mappings *mappings, const struct wf_process *process, unsigned node_count) {
+weft_status wf_process_mappings_read(struct wf_process_mappings *mappings, const struct wf_process *process,
+                                     unsigned node_count) {
     char *numa_maps = NULL, *smaps = NULL;
     weft_status status = wf_process_read(process, "numa_maps", &numa_maps);
     if (status != WEFT_OK)
@@ -276,18 +277,18 @@ weft_status wf_mappings_read(struct wf_mappings *mappings, const struct wf_proce
     free(numa_maps);
     free(smaps);
     if (status == WEFT_OK && !mappings->count && !mappings->strange) {
-        wf_mappings_release(mappings);
+        wf_process_mappings_release(mappings);
         return wf_fail(WEFT_EINVAL, "process %d has ended: it has no memory any more", process->pid);
     }
     return status;
 }
 
-void wf_mappings_release(struct wf_mappings *mappings) {
+void wf_process_mappings_release(struct wf_process_mappings *mappings) {
     for (size_t i = 0; i < mappings->count; i++) {
         free(mappings->list[i].name);
         free(mappings->list[i].policy);
     }
     free(mappings->list);
     free(mappings->bytes);
-    *mappings = (struct wf_mappings){0};
+    *mappings = (struct wf_process_mappings){0};
 }

@@ -28,7 +28,7 @@ void wf_machine_nodes_release(struct wf_machine_nodes *nodes);
 /* What came of a mapping; gravest first (pages_judge.h). */
 enum wf_verdict { WF_VERDICT_AWAY, WF_VERDICT_UNEVEN, WF_VERDICT_ONE_SIDED, WF_VERDICT_CACHE_AWAY, WF_VERDICT_FINE };
 
-struct wf_mapping {
+struct wf_process_mapping {
     uint64_t start, end; /* end 0: not known */
     char *name, *policy;
     enum wf_mapping_kind kind;
@@ -63,19 +63,19 @@ void wf_process_rename(struct wf_process *process);
 /* A whole file of the process as text, which the caller frees. As wf_process_open(), or WEFT_ENOMEM. */
 weft_status wf_process_read(const struct wf_process *process, const char *file, char **text);
 
-struct wf_mappings {
+struct wf_process_mappings {
     unsigned node_count;
     size_t count, room;
-    struct wf_mapping *list;
+    struct wf_process_mapping *list;
     uint64_t *bytes; /* of all lists `on` */
     size_t strange;  /* lines that were not understood */
     bool sizes;      /* smaps was there: ends, huge and locked bytes are known */
 };
 
 /* Read them. As wf_process_read(); WEFT_ENOTSUP: a kernel without numa_maps. */
-weft_status wf_mappings_read(struct wf_mappings *mappings, const struct wf_process *process, unsigned node_count);
+weft_status wf_process_mappings_read(struct wf_process_mappings *mappings, const struct wf_process *process, unsigned node_count);
 /* The same from texts, which are changed; smaps NULL: not there. WEFT_ENOMEM. */
-weft_status wf_mappings_parse(struct wf_mappings *mappings, char *numa_maps, char *smaps, unsigned node_count);
-void wf_mappings_release(struct wf_mappings *mappings);
+weft_status wf_mappings_parse(struct wf_process_mappings *mappings, char *numa_maps, char *smaps, unsigned node_count);
+void wf_process_mappings_release(struct wf_process_mappings *mappings);
 
 #endif

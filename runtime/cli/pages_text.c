@@ -51,7 +51,7 @@ static void print_totals(FILE *to, const struct wf_pages_report *report) {
 }
 
 /* "1: 98 %, 0: 2 %": its nodes, fullest first. */
-static void print_nodes(FILE *to, const struct wf_mapping *mapping, unsigned node_count) {
+static void print_nodes(FILE *to, const struct wf_process_mapping *mapping, unsigned node_count) {
     bool shown[WF_PROC_NODES] = {false};
     for (unsigned i = 0; i < NODES_SHOWN; i++) {
         unsigned best = node_count;
@@ -71,7 +71,7 @@ static void print_nodes(FILE *to, const struct wf_mapping *mapping, unsigned nod
 }
 
 /* False: no memory. */
-static bool print_mapping(FILE *to, const struct wf_pages_report *report, const struct wf_mapping *mapping) {
+static bool print_mapping(FILE *to, const struct wf_pages_report *report, const struct wf_process_mapping *mapping) {
     char *name = wf_text_clean(mapping->name), *policy = wf_text_clean(mapping->policy), *nodes = NULL;
     size_t length;
     FILE *cell = open_memstream(&nodes, &length);
@@ -95,10 +95,10 @@ static bool print_mapping(FILE *to, const struct wf_pages_report *report, const 
 }
 
 static bool print_mappings(FILE *to, const struct wf_pages_report *report) {
-    const struct wf_mappings *mappings = report->mappings;
+    const struct wf_process_mappings *mappings = report->mappings;
     bool heading = false;
     for (size_t i = 0; i < mappings->count; i++) {
-        const struct wf_mapping *mapping = &mappings->list[i];
+        const struct wf_process_mapping *mapping = &mappings->list[i];
         if (mapping->verdict == WF_VERDICT_FINE && !(report->all && mapping->bytes))
             continue;
         if (!heading)

@@ -1,11 +1,10 @@
 /* `weft plan`: reads the arguments, makes the plan, shows it. */
-#include <argp.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/plan_output.h"
 
@@ -30,18 +29,11 @@ static const struct argp_option options[] = {
     {0},
 };
 
-/* A number from `least` on. argp_error() returns where argp was told not to end the process. */
 static error_t parse_count(const char *text, const char *name, unsigned least, unsigned *count, struct argp_state *state) {
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    bool number = *text >= '0' && *text <= '9' && !*end && !errno && value <= UINT_MAX;
-    if (number && value >= least) {
-        *count = (unsigned)value;
-        return 0;
-    }
-    argp_error(state, number ? "--%s=%s: a pool has at least one worker" : "--%s=%s: not a whole number", name, text);
-    return EINVAL;
+    unsigned long number = *count;
+    error_t error = wf_argument_number(state, name, text, least, UINT_MAX, &number);
+    *count = (unsigned)number;
+    return error;
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {

@@ -80,10 +80,10 @@ unsigned wf_run_touched(const struct wf_node_area *area, unsigned first, unsigne
 }
 
 static void insert(struct wf_node_pool *pool, struct wf_node_area *area, unsigned first, unsigned chunks) {
-    struct wf_span *span = &area->spans[first], *last = &area->spans[first + chunks - 1];
-    struct wf_span **list = &pool->runs.lists[list_of(chunks)];
-    *last = (struct wf_span){.state = WF_SPAN_FREE, .first = (uint16_t)first, .chunks = (uint16_t)chunks};
-    *span = (struct wf_span){.state = WF_SPAN_FREE, .first = (uint16_t)first, .chunks = (uint16_t)chunks, .next = *list};
+    struct wf_node_span *span = &area->spans[first], *last = &area->spans[first + chunks - 1];
+    struct wf_node_span **list = &pool->runs.lists[list_of(chunks)];
+    *last = (struct wf_node_span){.state = WF_SPAN_FREE, .first = (uint16_t)first, .chunks = (uint16_t)chunks};
+    *span = (struct wf_node_span){.state = WF_SPAN_FREE, .first = (uint16_t)first, .chunks = (uint16_t)chunks, .next = *list};
     if (*list)
         (*list)->prev = span;
     *list = span;
@@ -92,7 +92,7 @@ static void insert(struct wf_node_pool *pool, struct wf_node_area *area, unsigne
 }
 
 /* Its records are nobody's afterwards. */
-static void drop(struct wf_node_pool *pool, struct wf_node_area *area, struct wf_span *span) {
+static void drop(struct wf_node_pool *pool, struct wf_node_area *area, struct wf_node_span *span) {
     unsigned list = list_of(span->chunks), first = span->first, chunks = span->chunks;
     if (span->next)
         span->next->prev = span->prev;
@@ -105,13 +105,13 @@ static void drop(struct wf_node_pool *pool, struct wf_node_area *area, struct wf
 }
 
 /* First chunk from `from` on of the part of a free run that begins at a multiple of `align` and has room; 0: there is none. */
-static unsigned fit_from(const struct wf_span *span, unsigned from, unsigned chunks, unsigned align) {
+static unsigned fit_from(const struct wf_node_span *span, unsigned from, unsigned chunks, unsigned align) {
     unsigned first = (from + align - 1) / align * align;
     return first + chunks <= (unsigned)span->first + span->chunks ? first : 0;
 }
 
 /* The same, in a long run behind chunks that have no pages yet if more of them are there. */
-static unsigned fit(struct wf_span *span, unsigned chunks, unsigned align) {
+static unsigned fit(struct wf_node_span *span, unsigned chunks, unsigned align) {
     const struct wf_node_area *area = wf_area_of(span);
     unsigned first = fit_from(span, span->first, chunks, align), from = first;
     if (!first || span->chunks < WF_RUN_LISTS || !wf_run_touched(area, span->first, span->chunks))
@@ -123,15 +123,15 @@ static unsigned fit(struct wf_span *span, unsigned chunks, unsigned align) {
 }
 
 /* What the run would cost: chunks that have no pages yet, which goes before its length. */
-static unsigned cost_of(struct wf_span *span, unsigned chunks, unsigned first) {
+static unsigned cost_of(struct wf_node_span *span, unsigned chunks, unsigned first) {
     return (chunks - wf_run_touched(wf_area_of(span), first, chunks)) * (WF_AREA_CHUNKS + 1) + span->chunks;
 }
 
 /* All runs of the last list are looked at, of the others, which differ little, the first that fits. */
-static struct wf_span *best_in(struct wf_span *list, unsigned chunks, unsigned align) {
-    struct wf_span *best = NULL;
+static struct wf_node_span *best_in(struct wf_node_span *list, unsigned chunks, unsigned align) {
+    struct wf_node_span *best = NULL;
     unsigned least = 0;
-    for (struct wf_span *span = list; span; span = span->next) {
+    for (struct wf_node_span *span = list; span; span = span->next) {
         unsigned first = fit(span, chunks, align), cost = first ? cost_of(span, chunks, first) : 0;
         if (first && (!best || cost < least)) {
             best = span;
@@ -143,9 +143,9 @@ static struct wf_span *best_in(struct wf_span *list, unsigned chunks, unsigned a
     return best;
 }
 
-static struct wf_span *find_run(struct wf_node_pool *pool, unsigned chunks, unsigned align) {
+static struct wf_node_span *find_run(struct wf_node_pool *pool, unsigned chunks, unsigned align) {
     uint64_t lists = pool->runs.some >> list_of(chunks) << list_of(chunks);
-    struct wf_span *found = NULL;
+    struct wf_node_span *found = NULL;
     for (; lists && !found; lists &= lists - 1)
         found = best_in(pool->runs.lists[__builtin_ctzll(lists)], chunks, align);
     return found;
@@ -174,16 +174,16 @@ static void count_used(struct wf_node_pool *pool, unsigned chunks) {
 }
 
 /* Chunks [first, first + chunks) are in use. */
-static struct wf_span *use(struct wf_node_pool *pool, struct wf_node_area *area, unsigned first, unsigned chunks) {
+static struct wf_node_span *use(struct wf_node_pool *pool, struct wf_node_area *area, unsigned first, unsigned chunks) {
     for (unsigned c = first; c < first + chunks; c++)
-        area->spans[c] = (struct wf_span){.state = WF_SPAN_NONE, .first = (uint16_t)first, .chunks = (uint16_t)chunks};
+        area->spans[c] = (struct wf_node_span){.state = WF_SPAN_NONE, .first = (uint16_t)first, .chunks = (uint16_t)chunks};
     count_used(pool, chunks);
     return &area->spans[first];
 }
 
-struct wf_span *wf_run_take(struct wf_node_pool *pool, unsigned chunks, unsigned align) {
+struct wf_node_span *wf_run_take(struct wf_node_pool *pool, unsigned chunks, unsigned align) {
     assert(chunks && chunks <= WF_AREA_RUN_MOST);
-    struct wf_span *span = find_run(pool, chunks, align);
+    struct wf_node_span *span = find_run(pool, chunks, align);
     if (!span && (!add_area(pool) || !(span = find_run(pool, chunks, align))))
         return NULL;
     struct wf_node_area *area = wf_area_of(span);
@@ -216,13 +216,13 @@ static void release(struct wf_node_pool *pool, struct wf_node_area *area, unsign
     insert(pool, area, begin, end - begin);
 }
 
-void wf_run_give(struct wf_node_pool *pool, struct wf_span *span) {
+void wf_run_give(struct wf_node_pool *pool, struct wf_node_span *span) {
     struct wf_node_area *area = wf_area_of(span);
     release(pool, area, (unsigned)(span - area->spans), span->chunks);
     wf_runs_trim(pool);
 }
 
-bool wf_run_resize(struct wf_node_pool *pool, struct wf_span *span, unsigned chunks) {
+bool wf_run_resize(struct wf_node_pool *pool, struct wf_node_span *span, unsigned chunks) {
     struct wf_node_area *area = wf_area_of(span);
     unsigned first = (unsigned)(span - area->spans), had = span->chunks, end = first + had;
     if (chunks < had) {
@@ -231,7 +231,7 @@ bool wf_run_resize(struct wf_node_pool *pool, struct wf_span *span, unsigned chu
         return true;
     }
     unsigned more = chunks - had;
-    struct wf_span *behind = end < WF_AREA_CHUNKS ? &area->spans[end] : NULL;
+    struct wf_node_span *behind = end < WF_AREA_CHUNKS ? &area->spans[end] : NULL;
     if (!more || !behind || behind->state != WF_SPAN_FREE || behind->chunks < more)
         return !more;
     unsigned free = behind->chunks;
@@ -239,13 +239,13 @@ bool wf_run_resize(struct wf_node_pool *pool, struct wf_span *span, unsigned chu
     if (free > more)
         insert(pool, area, end + more, free - more);
     for (unsigned c = end; c < end + more; c++)
-        area->spans[c] = (struct wf_span){.state = WF_SPAN_NONE, .first = (uint16_t)first};
+        area->spans[c] = (struct wf_node_span){.state = WF_SPAN_NONE, .first = (uint16_t)first};
     count_used(pool, more);
     span->chunks = (uint16_t)chunks;
     return true;
 }
 
-bool wf_run_touch(struct wf_span *span) {
+bool wf_run_touch(struct wf_node_span *span) {
     struct wf_node_area *area = wf_area_of(span);
     unsigned first = (unsigned)(span - area->spans);
     bool zero = !wf_run_touched(area, first, span->chunks);
@@ -254,7 +254,7 @@ bool wf_run_touch(struct wf_span *span) {
     return zero;
 }
 
-void wf_run_mark(struct wf_node_pool *pool, struct wf_span *span, uint32_t size_class) {
+void wf_run_mark(struct wf_node_pool *pool, struct wf_node_span *span, uint32_t size_class) {
     struct wf_node_area *area = wf_area_of(span);
     unsigned first = (unsigned)(span - area->spans);
     for (unsigned c = first; c < first + span->chunks; c++)

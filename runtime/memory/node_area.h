@@ -37,13 +37,13 @@ enum wf_span_state {
 };
 
 /* A run of chunks, told by the record of its first chunk (free ones: by that of the last too). */
-struct wf_span {
+struct wf_node_span {
     uint8_t state, size_class;
-    uint16_t first;                 /* index of the run's first chunk; every chunk of a run of objects has it */
-    uint16_t chunks;                /* of the run */
-    uint32_t objects, carved, free; /* SMALL: how many there are; of these, ever handed out; of these, free again */
-    uint32_t hint;                  /* SMALL: no free object lies in words of its bits before this one */
-    struct wf_span *prev, *next;    /* FREE: runs of the same length; SMALL: spans of the class with something free */
+    uint16_t first;                   /* index of the run's first chunk; every chunk of a run of objects has it */
+    uint16_t chunks;                  /* of the run */
+    uint32_t objects, carved, free;   /* SMALL: how many there are; of these, ever handed out; of these, free again */
+    uint32_t hint;                    /* SMALL: no free object lies in words of its bits before this one */
+    struct wf_node_span *prev, *next; /* FREE: runs of the same length; SMALL: spans of the class with something free */
 };
 
 struct wf_node_pool;
@@ -56,7 +56,7 @@ struct wf_node_area {
     size_t object_offset;              /* I: of the object in a mapping of its own; 0: an area of chunks */
     uint64_t touched[WF_AREA_CHUNKS / 64];                   /* L: chunks that may have pages; the others are zero */
     uint64_t fixed[WF_AREA_CHUNKS / 64];                     /* L: of these, in reserved huge pages, which stay */
-    struct wf_span spans[WF_AREA_CHUNKS];                    /* L */
+    struct wf_node_span spans[WF_AREA_CHUNKS];               /* L */
     uint64_t bits[WF_AREA_CHUNKS * (WF_CHUNK_OBJECTS / 64)]; /* L: free objects, for each span from its first chunk's on */
 };
 
@@ -75,7 +75,7 @@ static inline char *wf_chunk_start(struct wf_node_area *area, unsigned chunk) {
     return (char *)area + chunk * WF_CHUNK_BYTES;
 }
 
-static inline char *wf_span_start(struct wf_span *span) {
+static inline char *wf_span_start(struct wf_node_span *span) {
     struct wf_node_area *area = wf_area_of(span);
     return wf_chunk_start(area, (unsigned)(span - area->spans));
 }
@@ -83,15 +83,15 @@ static inline char *wf_span_start(struct wf_span *span) {
 /* The free runs of a node pool by their length, the last list for all that are longer. */
 #define WF_RUN_LISTS 64u
 struct wf_free_runs {
-    struct wf_span *lists[WF_RUN_LISTS]; /* L */
-    uint64_t some;                       /* L: which lists have a run */
+    struct wf_node_span *lists[WF_RUN_LISTS]; /* L */
+    uint64_t some;                            /* L: which lists have a run */
 };
 
 /*
  * The shortest free run with room for `chunks` (at most WF_AREA_RUN_MOST) that begin at a multiple of `align` chunks; what it has more
  * stays free. The area grows by one where there is none. All chunks' `first` is set. NULL with a text: no address space.
  */
-struct wf_span *wf_run_take(struct wf_node_pool *pool, unsigned chunks, unsigned align);
+struct wf_node_span *wf_run_take(struct wf_node_pool *pool, unsigned chunks, unsigned align);
 
 /* Chunks of a stretch that may have pages. */
 unsigned wf_run_touched(const struct wf_node_area *area, unsigned first, unsigned chunks);
@@ -100,16 +100,16 @@ unsigned wf_run_touched(const struct wf_node_area *area, unsigned first, unsigne
 void wf_area_bind(struct wf_node_pool *pool, void *start, size_t bytes);
 
 /* Give a run back; its map entries become 0. Some of what is free may go to the system: node_trim.h. */
-void wf_run_give(struct wf_node_pool *pool, struct wf_span *span);
+void wf_run_give(struct wf_node_pool *pool, struct wf_node_span *span);
 
 /* Shorten a run, or lengthen it by what is free behind it; false: that is too little. */
-bool wf_run_resize(struct wf_node_pool *pool, struct wf_span *span, unsigned chunks);
+bool wf_run_resize(struct wf_node_pool *pool, struct wf_node_span *span, unsigned chunks);
 
 /* Whether all of a run is zero; its chunks count as touched from now on. */
-bool wf_run_touch(struct wf_span *span);
+bool wf_run_touch(struct wf_node_span *span);
 
 /* Write the map's entries of a run. */
-void wf_run_mark(struct wf_node_pool *pool, struct wf_span *span, uint32_t size_class);
+void wf_run_mark(struct wf_node_pool *pool, struct wf_node_span *span, uint32_t size_class);
 
 /* An object in a mapping of its own, at a multiple of `align`, zero. NULL with a text. Takes no lock but to enter the list. */
 void *wf_mapping_take(struct wf_node_pool *pool, size_t bytes, size_t align);

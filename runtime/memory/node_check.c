@@ -128,7 +128,7 @@ static void check_place(struct wf_node_area *area, const void *object, const cha
     uint32_t entry = wf_load(&area->map[chunk], WF_RELAXED);
     if (!entry)
         stop(call, object, "there is no object here: it was freed already, or has never been allocated");
-    const struct wf_span *span = &area->spans[area->spans[chunk].first];
+    const struct wf_node_span *span = &area->spans[area->spans[chunk].first];
     const char *start = wf_chunk_start(area, area->spans[chunk].first);
     if ((entry & WF_CLASS_MASK) == WF_CLASS_LARGE) {
         if ((const char *)object != start)

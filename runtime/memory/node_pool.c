@@ -152,12 +152,10 @@ static size_t bytes_of_mapping(const struct wf_node_area *mapping) {
 void *wf_node_pool_large(struct wf_node_pool *pool, size_t bytes, size_t align, bool *zero) {
     unsigned align_chunks = align > WF_CHUNK_BYTES ? whole_chunks(align) : 1;
     *zero = true;
-    if (bytes / WF_CHUNK_BYTES + align_chunks > WF_AREA_RUN_MOST) {
-        void *object = wf_mapping_take(pool, bytes, align);
-        return object;
-    }
+    if (bytes / WF_CHUNK_BYTES + align_chunks > WF_AREA_RUN_MOST)
+        return wf_mapping_take(pool, bytes, align);
     pthread_mutex_lock(&pool->lock);
-    struct wf_span *span = wf_run_take(pool, whole_chunks(bytes), align_chunks);
+    struct wf_node_span *span = wf_run_take(pool, whole_chunks(bytes), align_chunks);
     if (span) {
         span->state = WF_SPAN_LARGE;
         wf_run_mark(pool, span, WF_CLASS_LARGE);
@@ -169,9 +167,9 @@ void *wf_node_pool_large(struct wf_node_pool *pool, size_t bytes, size_t align, 
     return span ? wf_span_start(span) : NULL;
 }
 
-static struct wf_span *span_of_large(const void *object) {
+static struct wf_node_span *span_of_large(const void *object) {
     struct wf_node_area *area = wf_area_of(object);
-    struct wf_span *span = &area->spans[wf_chunk_of(object)];
+    struct wf_node_span *span = &area->spans[wf_chunk_of(object)];
     assert(span->state == WF_SPAN_LARGE);
     return span;
 }
@@ -182,7 +180,7 @@ void wf_node_pool_give_large(struct wf_node_pool *pool, void *object) {
         return;
     }
     pthread_mutex_lock(&pool->lock);
-    struct wf_span *span = span_of_large(object);
+    struct wf_node_span *span = span_of_large(object);
     pool->large--;
     pool->large_bytes -= span->chunks * WF_CHUNK_BYTES;
     wf_run_give(pool, span);
@@ -197,7 +195,7 @@ bool wf_node_pool_resize_large(struct wf_node_pool *pool, void *object, size_t b
     if (bytes > WF_AREA_RUN_MOST * WF_CHUNK_BYTES)
         return false;
     pthread_mutex_lock(&pool->lock);
-    struct wf_span *span = span_of_large(object);
+    struct wf_node_span *span = span_of_large(object);
     size_t had = span->chunks;
     bool resized = wf_run_resize(pool, span, whole_chunks(bytes));
     if (resized) {

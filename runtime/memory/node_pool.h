@@ -26,9 +26,9 @@
 
 /* Spans of one size class. */
 struct wf_class_spans {
-    struct wf_span *some; /* L: spans with something free or not carved; the first is taken from */
-    size_t spans, chunks; /* L: all of the class */
-    size_t carved, free;  /* L: objects ever handed out of its spans; of these, free in spans */
+    struct wf_node_span *some; /* L: spans with something free or not carved; the first is taken from */
+    size_t spans, chunks;      /* L: all of the class */
+    size_t carved, free;       /* L: objects ever handed out of its spans; of these, free in spans */
 };
 
 struct wf_node_memory;

@@ -17,12 +17,12 @@ static unsigned chunks_of(size_t bytes) {
     return chunks;
 }
 
-static uint64_t *bits_of(struct wf_span *span) {
+static uint64_t *bits_of(struct wf_node_span *span) {
     struct wf_node_area *area = wf_area_of(span);
     return &area->bits[(size_t)(span - area->spans) * (WF_CHUNK_OBJECTS / 64)];
 }
 
-static void link_span(struct wf_class_spans *spans, struct wf_span *span) {
+static void link_span(struct wf_class_spans *spans, struct wf_node_span *span) {
     span->prev = NULL;
     span->next = spans->some;
     if (span->next)
@@ -30,7 +30,7 @@ static void link_span(struct wf_class_spans *spans, struct wf_span *span) {
     spans->some = span;
 }
 
-static void unlink_span(struct wf_class_spans *spans, struct wf_span *span) {
+static void unlink_span(struct wf_class_spans *spans, struct wf_node_span *span) {
     if (span->next)
         span->next->prev = span->prev;
     if (span->prev)
@@ -40,14 +40,14 @@ static void unlink_span(struct wf_class_spans *spans, struct wf_span *span) {
     span->prev = span->next = NULL;
 }
 
-static bool is_used_up(const struct wf_span *span) {
+static bool is_used_up(const struct wf_node_span *span) {
     return !span->free && span->carved == span->objects;
 }
 
-static struct wf_span *add_span(struct wf_node_pool *pool, unsigned size_class) {
+static struct wf_node_span *add_span(struct wf_node_pool *pool, unsigned size_class) {
     struct wf_class_spans *spans = &pool->classes[size_class];
     size_t bytes = weft_class_bytes(size_class);
-    struct wf_span *span = wf_run_take(pool, chunks_of(bytes), 1);
+    struct wf_node_span *span = wf_run_take(pool, chunks_of(bytes), 1);
     if (!span)
         return NULL;
     span->state = WF_SPAN_SMALL;
@@ -60,7 +60,7 @@ static struct wf_span *add_span(struct wf_node_pool *pool, unsigned size_class) 
     return span;
 }
 
-static void drop_span(struct wf_node_pool *pool, struct wf_span *span) {
+static void drop_span(struct wf_node_pool *pool, struct wf_node_span *span) {
     struct wf_class_spans *spans = &pool->classes[span->size_class];
     assert(span->free == span->carved);
     unlink_span(spans, span);
@@ -73,7 +73,7 @@ static void drop_span(struct wf_node_pool *pool, struct wf_span *span) {
 }
 
 /* Objects that were free before, lowest first. */
-static unsigned take_free(struct wf_span *span, size_t bytes, void **objects, unsigned most) {
+static unsigned take_free(struct wf_node_span *span, size_t bytes, void **objects, unsigned most) {
     uint64_t *bits = bits_of(span);
     char *start = wf_span_start(span);
     unsigned count = 0;
@@ -88,7 +88,7 @@ static unsigned take_free(struct wf_span *span, size_t bytes, void **objects, un
 }
 
 /* The chunks of bytes [first, last) of a span have pages, or get them. */
-static bool populate(struct wf_node_pool *pool, struct wf_span *span, size_t first, size_t last) {
+static bool populate(struct wf_node_pool *pool, struct wf_node_span *span, size_t first, size_t last) {
     struct wf_node_area *area = wf_area_of(span);
     unsigned begin = (unsigned)(span - area->spans);
     unsigned end = begin + (unsigned)((last - 1) / WF_CHUNK_BYTES);
@@ -105,7 +105,7 @@ static bool populate(struct wf_node_pool *pool, struct wf_span *span, size_t fir
 }
 
 /* Objects that never were handed out. Where memory ends, fewer. */
-static unsigned carve(struct wf_node_pool *pool, struct wf_span *span, size_t bytes, void **objects, unsigned most) {
+static unsigned carve(struct wf_node_pool *pool, struct wf_node_span *span, size_t bytes, void **objects, unsigned most) {
     char *start = wf_span_start(span);
     unsigned count = 0;
     for (; count < most && span->carved < span->objects; span->carved++) {
@@ -121,7 +121,7 @@ unsigned wf_spans_take(struct wf_node_pool *pool, unsigned size_class, void **ob
     size_t bytes = weft_class_bytes(size_class);
     unsigned count = 0;
     while (count < most) {
-        struct wf_span *span = spans->some ? spans->some : count ? NULL : add_span(pool, size_class);
+        struct wf_node_span *span = spans->some ? spans->some : count ? NULL : add_span(pool, size_class);
         if (!span)
             break;
         unsigned again = take_free(span, bytes, objects + count, most - count);
@@ -139,7 +139,7 @@ unsigned wf_spans_take(struct wf_node_pool *pool, unsigned size_class, void **ob
 void wf_spans_give(struct wf_node_pool *pool, unsigned size_class, void *object) {
     struct wf_class_spans *spans = &pool->classes[size_class];
     struct wf_node_area *area = wf_area_of(object);
-    struct wf_span *span = &area->spans[area->spans[wf_chunk_of(object)].first];
+    struct wf_node_span *span = &area->spans[area->spans[wf_chunk_of(object)].first];
     uint32_t index = (uint32_t)((size_t)((char *)object - wf_span_start(span)) / weft_class_bytes(size_class));
     assert(span->state == WF_SPAN_SMALL && span->size_class == size_class && index < span->carved);
     if (is_used_up(span))
@@ -155,7 +155,7 @@ void wf_spans_give(struct wf_node_pool *pool, unsigned size_class, void *object)
 
 void wf_spans_trim(struct wf_node_pool *pool) {
     for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++)
-        for (struct wf_span *span = pool->classes[k].some, *next; span; span = next) {
+        for (struct wf_node_span *span = pool->classes[k].some, *next; span; span = next) {
             next = span->next;
             if (span->free == span->carved)
                 drop_span(pool, span);

@@ -45,7 +45,7 @@ static void drop_pages(struct wf_node_pool *pool, struct wf_node_area *area, uns
 }
 
 /* Of one free run, in whole units of so many chunks. */
-static void trim_run(struct wf_node_pool *pool, struct wf_span *span, size_t keep_chunks, unsigned unit) {
+static void trim_run(struct wf_node_pool *pool, struct wf_node_span *span, size_t keep_chunks, unsigned unit) {
     struct wf_node_area *area = wf_area_of(span);
     unsigned first = (span->first + unit - 1) / unit * unit, end = (unsigned)span->first + span->chunks;
     for (; first + unit <= end && pool->free_touched > keep_chunks; first += unit) {
@@ -59,7 +59,7 @@ static void trim_run(struct wf_node_pool *pool, struct wf_span *span, size_t kee
 
 static void trim_runs(struct wf_node_pool *pool, size_t keep_chunks, unsigned unit) {
     for (unsigned list = WF_RUN_LISTS; list-- > 0;)
-        for (struct wf_span *span = pool->runs.lists[list]; span && pool->free_touched > keep_chunks; span = span->next)
+        for (struct wf_node_span *span = pool->runs.lists[list]; span && pool->free_touched > keep_chunks; span = span->next)
             trim_run(pool, span, keep_chunks, unit);
 }
 
@@ -118,14 +118,14 @@ static bool put_huge(struct wf_node_pool *pool, char *start, size_t bytes, weft_
     return true;
 }
 
-static void fix(struct wf_span *span) {
+static void fix(struct wf_node_span *span) {
     struct wf_node_area *area = wf_area_of(span);
     unsigned first = (unsigned)(span - area->spans);
     for (unsigned c = first; c < first + span->chunks; c++)
         area->fixed[c / 64] |= UINT64_C(1) << c % 64;
 }
 
-static bool is_fixed(struct wf_span *span) {
+static bool is_fixed(struct wf_node_span *span) {
     struct wf_node_area *area = wf_area_of(span);
     unsigned first = (unsigned)(span - area->spans), count = 0;
     for (unsigned c = first; c < first + span->chunks; c++)
@@ -133,7 +133,7 @@ static bool is_fixed(struct wf_span *span) {
     return count;
 }
 
-static void set_pages(struct wf_node_pool *pool, struct wf_span *span, weft_pages pages) {
+static void set_pages(struct wf_node_pool *pool, struct wf_node_span *span, weft_pages pages) {
     char *start = wf_span_start(span);
     size_t bytes = span->chunks * WF_CHUNK_BYTES;
     if (is_fixed(span))
@@ -151,12 +151,12 @@ weft_status wf_reserve_take(struct wf_node_pool *pool, size_t bytes, weft_pages 
              most = WF_AREA_CHUNKS - (WF_AREA_HEADER_CHUNKS + unit - 1) / unit * unit;
     size_t left = (bytes + unit * WF_CHUNK_BYTES - 1) / (unit * WF_CHUNK_BYTES) * unit;
     *reserve = (struct wf_reserve){.unit = unit * WF_CHUNK_BYTES};
-    reserve->spans = malloc((left / most + 1) * sizeof(struct wf_span *));
+    reserve->spans = malloc((left / most + 1) * sizeof(struct wf_node_span *));
     if (!reserve->spans)
         return wf_fail(WEFT_ENOMEM, "no memory for a list of %zu runs", left / most + 1);
     pthread_mutex_lock(&pool->lock);
     while (left) {
-        struct wf_span *span = wf_run_take(pool, left < most ? (unsigned)left : most, unit);
+        struct wf_node_span *span = wf_run_take(pool, left < most ? (unsigned)left : most, unit);
         if (!span)
             break;
         left -= span->chunks;

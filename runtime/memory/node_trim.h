@@ -16,7 +16,7 @@ void wf_node_pool_trim(struct wf_node_pool *pool, size_t keep_bytes);
 
 /* Runs of chunks that are in use while their pages are made present. */
 struct wf_reserve {
-    struct wf_span **spans;
+    struct wf_node_span **spans;
     unsigned count;
     size_t unit; /* bytes: parts for different threads begin at multiples of it */
 };

@@ -151,41 +151,45 @@ size_t weft_usable_bytes(const void *object) {
     return object ? bytes_of(object, "weft_usable_bytes") : 0;
 }
 
+/* The node pools of the pool, and the number of the node. */
+static weft_status find(weft_pool *pool, unsigned *node, struct wf_node_memory **memory) {
+    weft_status status = wf_pool_memory_check(pool, *node);
+    if (status)
+        return status;
+    *node = *node == WEFT_NODE_HOME ? wf_pool_near(pool) : *node;
+    *memory = wf_pool_memory(pool, *node);
+    return *memory ? WEFT_OK : WEFT_ENOMEM;
+}
+
 weft_status weft_node_stats(weft_pool *pool, unsigned node, weft_node_memory *stats) {
-    weft_status status = wf_pool_memory_check(pool, node);
+    struct wf_node_memory *memory;
+    weft_status status = find(pool, &node, &memory);
     if (status)
         return status;
     if (!stats)
         return wf_fail(WEFT_EINVAL, "weft_node_stats() needs a place for the statistics, got NULL");
-    struct wf_node_memory *memory = wf_pool_memory(pool, node);
-    if (!memory)
-        return WEFT_ENOMEM;
-    wf_node_memory_stats(memory, node == WEFT_NODE_HOME ? wf_pool_near(pool) : node, stats);
+    wf_node_memory_stats(memory, node, stats);
     return WEFT_OK;
 }
 
 weft_status weft_node_class_stats(weft_pool *pool, unsigned node, unsigned size_class, weft_class_memory *stats) {
-    weft_status status = wf_pool_memory_check(pool, node);
+    struct wf_node_memory *memory;
+    weft_status status = find(pool, &node, &memory);
     if (status)
         return status;
     if (!stats || size_class >= WEFT_SIZE_CLASSES)
         return stats ? wf_fail(WEFT_EINVAL, "size class %u does not exist: there are 0 to %d", size_class, WEFT_SIZE_CLASSES - 1)
                      : wf_fail(WEFT_EINVAL, "weft_node_class_stats() needs a place for the statistics, got NULL");
-    struct wf_node_memory *memory = wf_pool_memory(pool, node);
-    if (!memory)
-        return WEFT_ENOMEM;
-    wf_node_memory_class_stats(memory, node == WEFT_NODE_HOME ? wf_pool_near(pool) : node, size_class, stats);
+    wf_node_memory_class_stats(memory, node, size_class, stats);
     return WEFT_OK;
 }
 
 weft_status weft_node_trim(weft_pool *pool, unsigned node, size_t keep_bytes) {
-    weft_status status = wf_pool_memory_check(pool, node);
-    if (status)
-        return status;
-    struct wf_node_memory *memory = wf_pool_memory(pool, node);
-    struct wf_node_pool *trimmed = memory ? wf_node_pool_of(memory, node == WEFT_NODE_HOME ? wf_pool_near(pool) : node) : NULL;
+    struct wf_node_memory *memory;
+    weft_status status = find(pool, &node, &memory);
+    struct wf_node_pool *trimmed = status ? NULL : wf_node_pool_of(memory, node);
     if (!trimmed)
-        return WEFT_ENOMEM;
+        return status ? status : WEFT_ENOMEM;
     wf_caches_flush_own(memory);
     wf_node_pool_trim(trimmed, keep_bytes);
     return WEFT_OK;

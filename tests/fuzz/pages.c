@@ -40,11 +40,11 @@ static void check_list(const char *list, int *of_cpu, bool *has_cpus) {
     }
 }
 
-static void check_mappings(const struct wf_mappings *mappings, const struct wf_judgement *judgement) {
+static void check_mappings(const struct wf_process_mappings *mappings, const struct wf_judgement *judgement) {
     uint64_t sum = 0, total = judgement->all.memory + judgement->all.cache;
     size_t counted = 0;
     for (size_t i = 0; i < mappings->count; i++) {
-        const struct wf_mapping *mapping = &mappings->list[i];
+        const struct wf_process_mapping *mapping = &mappings->list[i];
         uint64_t on = 0;
         for (unsigned node = 0; node < NODES; node++)
             on += mapping->on[node];
@@ -95,7 +95,7 @@ static void watch(struct wf_cpu_watch *cpus, const char *text, struct wf_proc_st
 static void judge(char *parts[PARTS], struct wf_machine_nodes *nodes) {
     struct wf_cpu_watch cpus;
     struct wf_running running;
-    struct wf_mappings mappings;
+    struct wf_process_mappings mappings;
     struct wf_judgement judgement;
     struct wf_proc_stat stat = {.name = ""};
     struct wf_process none = {.directory = -1};
@@ -113,7 +113,7 @@ static void judge(char *parts[PARTS], struct wf_machine_nodes *nodes) {
     wf_judgement_release(&judgement);
     wf_running_release(&running);
     wf_cpu_watch_release(&cpus);
-    wf_mappings_release(&mappings);
+    wf_process_mappings_release(&mappings);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {

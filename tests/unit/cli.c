@@ -4,25 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
+#include "command.h"
 #include "describe.h"
 
 TestSuite(cli, .init = forget_environment);
-
-static char output[1 << 16];
-
-/* Run `weft ARGUMENTS` with stderr merged into stdout; returns the exit code, and `output` holds what was printed. */
-static int weft(const char *arguments) {
-    char command[1024];
-    snprintf(command, sizeof command, "%s %s 2>&1", WEFT_TEST_COMMAND, arguments);
-    FILE *pipe = popen(command, "r");
-    cr_assert(pipe);
-    output[fread(output, 1, sizeof output - 1, pipe)] = 0;
-    int status = pclose(pipe);
-    cr_assert(WIFEXITED(status), "killed: %s", output);
-    return WEXITSTATUS(status);
-}
 
 Test(cli, wrong_usage_exits_with_64) {
     static const char *const wrong[] = {"",           "plam",         "plan --worker=x", "plan --workers=-1", "plan --workers=0",

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/pages_judge.h"
+#include "command.h"
 #include "describe.h"
 
 TestSuite(pages, .init = forget_environment);
@@ -168,7 +169,7 @@ Test(pages, cpu_time_counts_on_the_node_of_the_cpu) {
     wf_cpu_watch_release(&watch);
 }
 
-static struct wf_mappings mappings;
+static struct wf_process_mappings mappings;
 static struct wf_judgement judgement;
 
 /* Judge lines of numa_maps for CPU time shared by the two nodes with CPUs. */
@@ -176,7 +177,7 @@ static void judge(const char *numa_maps, double share_of_0) {
     char *text = strdup(numa_maps);
     double share[] = {share_of_0, 1 - share_of_0, 0};
     struct wf_running running = {.by = WF_RUNNING_SAMPLED, .node_count = 3, .share = share};
-    wf_mappings_release(&mappings);
+    wf_process_mappings_release(&mappings);
     wf_judgement_release(&judgement);
     cr_assert_eq(wf_mappings_parse(&mappings, text, NULL, 3), WEFT_OK);
     cr_assert_eq(wf_pages_judge(&judgement, &mappings, &running, &machine, 0.25), WEFT_OK);
@@ -269,35 +270,28 @@ Test(pages, strange_lines_are_counted_and_left_out) {
 }
 
 /* The command. */
-static char output[1 << 16];
-
-static int weft(const char *arguments) {
-    char command[1024];
-    snprintf(command, sizeof command, "%s pages %s 2>&1", WEFT_TEST_COMMAND, arguments);
-    FILE *pipe = popen(command, "r");
-    cr_assert(pipe);
-    output[fread(output, 1, sizeof output - 1, pipe)] = 0;
-    int status = pclose(pipe);
-    cr_assert(WIFEXITED(status), "killed: %s", output);
-    return WEXITSTATUS(status);
+static int weft_pages(const char *arguments) {
+    char whole[1000];
+    snprintf(whole, sizeof whole, "pages %s", arguments);
+    return weft(whole);
 }
 
 #define RECORDED "--root " WEFT_TEST_PAGES "/two-nodes "
 
 Test(pages, a_recorded_process_is_judged) {
-    cr_assert_eq(weft(RECORDED "100"), 0, "%s", output);
+    cr_assert_eq(weft_pages(RECORDED "100"), 0, "%s", output);
     cr_assert(strstr(output, "process 100 (solve (1) x), 2 threads"), "%s", output);
     cr_assert(strstr(output,
                      "5 mappings are on the wrong node: 560 MiB away from the CPUs that run the process, of 614 MiB of memory"));
     cr_assert(strstr(output, "migratepages 100 1 0"));
-    cr_assert_eq(weft(RECORDED "160"), 0);
+    cr_assert_eq(weft_pages(RECORDED "160"), 0);
     cr_assert(strstr(output, "No mapping is on the wrong node."));
-    cr_assert_eq(weft(RECORDED "110"), 0);
+    cr_assert_eq(weft_pages(RECORDED "110"), 0);
     cr_assert(strstr(output, "which is the wrong one is not known"));
 }
 
 Test(pages, json_tells_the_same) {
-    cr_assert_eq(weft("--json " RECORDED "100"), 0);
+    cr_assert_eq(weft_pages("--json " RECORDED "100"), 0);
     json_error_t error;
     json_t *root = json_loads(output, 0, &error);
     cr_assert(root, "%s", error.text);
@@ -332,7 +326,7 @@ Test(pages, what_cannot_be_looked_at_says_why) {
         {"-i 0 self >/dev/full", "No space left"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        cr_assert_eq(weft(cases[i].arguments), 1, "%s: %s", cases[i].arguments, output);
+        cr_assert_eq(weft_pages(cases[i].arguments), 1, "%s: %s", cases[i].arguments, output);
         cr_assert(strstr(output, cases[i].words) || strstr(cases[i].arguments, "/dev/full"), "%s: %s", cases[i].arguments,
                   output);
     }
@@ -353,25 +347,25 @@ Test(pages, wrong_usage_exits_with_64) {
                                         "-i 0 -- true",
                                         "99999999999999999999"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        cr_assert_eq(weft(wrong[i]), 64, "%s: %s", wrong[i], output);
+        cr_assert_eq(weft_pages(wrong[i]), 64, "%s: %s", wrong[i], output);
 }
 
 Test(pages, the_process_itself_and_its_parent_can_be_seen) {
-    cr_assert_eq(weft("--interval 0 self"), 0, "%s", output);
+    cr_assert_eq(weft_pages("--interval 0 self"), 0, "%s", output);
     cr_assert(strstr(output, "(weft)"));
-    cr_assert_eq(weft("--interval .05 --all parent"), 0, "%s", output);
+    cr_assert_eq(weft_pages("--interval .05 --all parent"), 0, "%s", output);
     char pid[64];
     snprintf(pid, sizeof pid, "--interval 0 %d", (int)getpid());
-    cr_assert_eq(weft(pid), 0, "%s", output);
+    cr_assert_eq(weft_pages(pid), 0, "%s", output);
 }
 
 Test(pages, a_command_keeps_its_exit_code) {
-    cr_assert_eq(weft("-i .1 -- sh -c 'sleep .1; exit 7'"), 7, "%s", output);
+    cr_assert_eq(weft_pages("-i .1 -- sh -c 'sleep .1; exit 7'"), 7, "%s", output);
     cr_assert(strstr(output, "memory"), "%s", output);
-    cr_assert_eq(weft("-i .1 -- sh -c 'sleep .1; kill -9 $$'"), 137, "%s", output);
-    cr_assert_eq(weft("-- /no/such/program"), 127);
-    cr_assert_eq(weft("-- /dev/null"), 126);
-    cr_assert_eq(weft("-o /dev/null -- sh -c 'sleep .05; echo its own output'"), 0);
+    cr_assert_eq(weft_pages("-i .1 -- sh -c 'sleep .1; kill -9 $$'"), 137, "%s", output);
+    cr_assert_eq(weft_pages("-- /no/such/program"), 127);
+    cr_assert_eq(weft_pages("-- /dev/null"), 126);
+    cr_assert_eq(weft_pages("-o /dev/null -- sh -c 'sleep .05; echo its own output'"), 0);
     cr_assert_str_eq(output, "its own output\n");
 }
 
@@ -403,7 +397,7 @@ Test(pages, a_process_that_ends_meanwhile_is_told_of) {
     }
     char arguments[64];
     snprintf(arguments, sizeof arguments, "--interval 5 %d", (int)child);
-    int code = weft(arguments);
+    int code = weft_pages(arguments);
     waitpid(child, NULL, 0);
     cr_assert_eq(code, 1);
     cr_assert(strstr(output, "has ended"), "%s", output);
