@@ -42,6 +42,8 @@ typedef struct weft_plan_options {
     bool smt;                /**< one worker per PU instead of one per core; false: $WEFT_SMT, else false */
     bool ignore_quota;       /**< do not limit the workers by the CPU quota of the control groups */
     bool ignore_affinity;    /**< live machine only: do not intersect with the process's affinity mask */
+    const char *distances;   /**< a file of measured latencies (`weft membench --save`), which replace the firmware's distances;
+                                  NULL: $WEFT_DISTANCES, else none. It is read once, by weft_plan_create() */
 } weft_plan_options;
 
 #define WEFT_PLAN_OPTIONS_INIT .size = sizeof(weft_plan_options)
@@ -56,7 +58,7 @@ typedef enum weft_victim_kind {
 /** One set of equally distant victims of a worker. Groups of one worker hold every other worker exactly once. */
 typedef struct weft_victim_group {
     weft_victim_kind kind;
-    uint64_t distance;       /**< REMOTE: distance of the nodes, from the matrix or from the tree; else 0 */
+    uint64_t distance;       /**< REMOTE: distance of the nodes, in the unit of weft_plan_distance_source(); else 0 */
     unsigned worker_count;   /**< at least 1 */
     const unsigned *workers; /**< worker ids, increasing */
 } weft_victim_group;
@@ -99,9 +101,11 @@ typedef struct weft_plan_memory_node {
 } weft_plan_memory_node;
 
 typedef enum weft_distance_source {
-    WEFT_DISTANCE_NONE = 0,   /**< fewer than two nodes */
-    WEFT_DISTANCE_MATRIX = 1, /**< the firmware's latency matrix */
-    WEFT_DISTANCE_TREE = 2    /**< size of the smallest object that covers both nodes */
+    WEFT_DISTANCE_NONE = 0,    /**< fewer than two nodes */
+    WEFT_DISTANCE_MATRIX = 1,  /**< the firmware's latency matrix, where 10 is a node's distance to itself */
+    WEFT_DISTANCE_TREE = 2,    /**< size of the smallest object that covers both nodes, in PUs */
+    WEFT_DISTANCE_MEASURED = 3 /**< measured latencies, in ns: from the shortest one upwards, what exceeds it by at most a tenth
+                                    has the same distance. See weft_plan_options.distances */
 } weft_distance_source;
 
 /** What bounded the plan. */
@@ -123,7 +127,8 @@ typedef struct weft_plan_limits {
  * @param plan     [out] the plan; written on success only. Release it with weft_plan_destroy().
  * @param options  NULL: all defaults.
  * @return WEFT_OK; WEFT_EINVAL: plan is NULL, an option or an environment variable is nonsense, more workers are asked for
- *         than the process may use, a node of the list has no core to use, or the reserved cores leave none;
+ *         than the process may use, a node of the list has no core to use, the reserved cores leave none, or the file of distances
+ *         cannot be read, is not of its form, names a node that the machine lacks, or lacks one that has workers;
  *         WEFT_ETOPOLOGY: the topology is missing, broken, or holds no PU that may be used; WEFT_ENOMEM; WEFT_EPERM: the system
  *         does not tell the affinity mask, or has no file descriptor left to read files with.
  *

@@ -24,6 +24,7 @@ static const struct argp_option options[] = {
     {"nodes", 'n', "LIST", 0, "Workers on these nodes only, such as 0,2-3", 0},
     {"smt", KEY_SMT, NULL, 0, "One worker per processing unit instead of one per core", 0},
     {"reserve", KEY_RESERVE, "N", 0, "Leave N cores without a worker", 0},
+    {"distances", 'd', "FILE", 0, "Distances as measured, by weft membench --save FILE, instead of the firmware's", 0},
     {"json", 'j', NULL, 0, "Print JSON", 0},
     {"svg", KEY_SVG, "FILE", 0, "Draw a picture into FILE (- is standard output) instead of printing text", 0},
     {0},
@@ -52,6 +53,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         return 0;
     case KEY_RESERVE:
         return parse_count(value, "reserve", 0, &arguments->options.reserved_cores, state);
+    case 'd':
+        arguments->options.distances = value;
+        return 0;
     case 'j':
         arguments->json = true;
         return 0;

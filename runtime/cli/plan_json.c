@@ -60,7 +60,7 @@ static json_t *limits_json(const weft_plan_limits *limits) {
 }
 
 static json_t *plan_json(const weft_plan *plan) {
-    static const char *const sources[] = {"none", "matrix", "tree"};
+    static const char *const sources[] = {"none", "matrix", "tree", "measured"};
     unsigned node_count, memory_count, worker_count;
     const weft_plan_node *plan_nodes = weft_plan_nodes(plan, &node_count);
     const weft_plan_memory_node *memory = weft_plan_memory_nodes(plan, &memory_count);

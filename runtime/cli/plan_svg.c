@@ -144,10 +144,10 @@ static void draw_table_row(struct picture *picture, unsigned from, int x, int y)
 
 static void draw_table(struct picture *picture) {
     const weft_plan_node *nodes = weft_plan_nodes(picture->plan, NULL);
-    bool matrix = weft_plan_distance_source(picture->plan) == WEFT_DISTANCE_MATRIX;
+    static const char *const sources[] = {"", "as the firmware says", "by the tree of packages and caches", "measured, in ns"};
     int x = 2 * WF_PADDING, y = picture->layout.table_y + 16;
     wf_svg_words(&picture->svg, "heading", x, y, "How far nodes are from each other (%s)",
-                 matrix ? "as the firmware says" : "by the tree of packages and caches");
+                 sources[weft_plan_distance_source(picture->plan)]);
     y += 8;
     for (unsigned to = 0; to < picture->layout.node_count; to++)
         wf_svg_words(&picture->svg, "small mid", x + ((int)to + 2) * WF_TABLE_CELL - 12 + WF_TABLE_CELL / 2, y + 14, "%s",

@@ -20,7 +20,8 @@ static void print_owned(FILE *to, const char *before, char *text, const char *af
 
 static void print_summary(FILE *to, const weft_plan *plan) {
     static const char *const sources[] = {"none needed, there is one node", "the firmware's latency matrix",
-                                          "the tree (processing units under the smallest object that covers both nodes)"};
+                                          "the tree (processing units under the smallest object that covers both nodes)",
+                                          "measured latencies in ns, as --distances or WEFT_DISTANCES names them"};
     const weft_plan_limits *limits = weft_plan_get_limits(plan);
     unsigned workers, nodes;
     weft_plan_workers(plan, &workers);

@@ -167,9 +167,10 @@ static uint64_t distance(const struct weft_plan *plan, unsigned k, hwloc_const_b
         int pair[] = {plan->node_os_indexes[k], plan->homes.homes[i].os_index};
         if (!hwloc_bitmap_intersects(plan->homes.homes[i].pus, cpus))
             continue;
-        const struct hwloc_distances_s *matrix = wf_matrix_find(&plan->matrices, pair, 2);
-        uint64_t value = matrix ? wf_matrix_value(matrix, pair[0], pair[1])
-                                : wf_tree_distance(&plan->homes, plan->node_homes[k]->pus, plan->homes.homes[i].pus, both);
+        struct wf_matrix matrix;
+        uint64_t value = wf_matrix_find(&plan->matrices, pair, 2, &matrix)
+                             ? wf_matrix_value(&matrix, pair[0], pair[1])
+                             : wf_tree_distance(&plan->homes, plan->node_homes[k]->pus, plan->homes.homes[i].pus, both);
         least = value < least ? value : least;
     }
     return least;

@@ -1,6 +1,6 @@
 /*
  * Firmware matrices are often absent, partial or all one value (virtual machines, many 4-socket boards); then the tree
- * decides. Matrices need not be symmetric: the row is the thief.
+ * decides. Measured latencies that are all equal say that nodes are equally far, and count. Matrices need not be symmetric: the row is the thief.
  */
 #include "machine/distances.h"
 
@@ -29,6 +29,7 @@ void wf_matrices_release(struct wf_matrices *matrices) {
     for (unsigned i = 0; i < matrices->count; i++)
         hwloc_distances_release(matrices->topology, matrices->list[i]);
     free(matrices->list);
+    wf_measured_release(matrices->measured);
 }
 
 /* Position of a node in the matrix (its objects come in no particular order), -1 if it is not there. */
@@ -39,9 +40,9 @@ static int position(const struct hwloc_distances_s *matrix, int os_index) {
     return -1;
 }
 
-static bool holds_all(const struct hwloc_distances_s *matrix, const int *nodes, unsigned count) {
+static bool holds_all(const struct wf_matrix *matrix, const int *nodes, unsigned count) {
     for (unsigned i = 0; i < count; i++)
-        if (position(matrix, nodes[i]) < 0)
+        if ((matrix->measured ? wf_measured_position(matrix->measured, nodes[i]) : position(matrix->firmware, nodes[i])) < 0)
             return false;
     return true;
 }
@@ -51,23 +52,30 @@ static bool is_firmware_latency(const struct wf_matrices *matrices, struct hwloc
     return name && !strcmp(name, "NUMALatency");
 }
 
-const struct hwloc_distances_s *wf_matrix_find(const struct wf_matrices *matrices, const int *nodes, unsigned count) {
-    struct hwloc_distances_s *found = NULL;
+bool wf_matrix_find(const struct wf_matrices *matrices, const int *nodes, unsigned count, struct wf_matrix *found) {
+    *found = (struct wf_matrix){.measured = matrices->measured};
+    if (found->measured && holds_all(found, nodes, count))
+        return true;
+    found->measured = NULL;
     for (unsigned i = 0; i < matrices->count; i++) {
-        struct hwloc_distances_s *matrix = matrices->list[i];
-        if (!holds_all(matrix, nodes, count))
+        const struct wf_matrix matrix = {.firmware = matrices->list[i]};
+        if (!holds_all(&matrix, nodes, count))
             continue;
-        if (is_firmware_latency(matrices, matrix))
-            return matrix;
-        if (!found)
-            found = matrix;
+        if (!found->firmware || is_firmware_latency(matrices, matrices->list[i]))
+            *found = matrix;
+        if (is_firmware_latency(matrices, matrices->list[i]))
+            break;
     }
-    return found;
+    return found->firmware;
 }
 
-uint64_t wf_matrix_value(const struct hwloc_distances_s *matrix, int from, int to) {
-    int row = position(matrix, from), column = position(matrix, to);
-    return matrix->values[(unsigned)row * matrix->nbobjs + (unsigned)column];
+uint64_t wf_matrix_value(const struct wf_matrix *matrix, int from, int to) {
+    const struct wf_measured *measured = matrix->measured;
+    if (measured)
+        return measured->distances[(size_t)wf_measured_position(measured, from) * measured->count +
+                                   (size_t)wf_measured_position(measured, to)];
+    const struct hwloc_distances_s *firmware = matrix->firmware;
+    return firmware->values[(unsigned)position(firmware, from) * firmware->nbobjs + (unsigned)position(firmware, to)];
 }
 
 uint64_t wf_tree_distance(const struct wf_homes *homes, hwloc_const_bitmap_t a, hwloc_const_bitmap_t b, hwloc_bitmap_t both) {
@@ -78,13 +86,13 @@ uint64_t wf_tree_distance(const struct wf_homes *homes, hwloc_const_bitmap_t a, 
     return wf_common_pus(homes->allowed, cover->cpuset);
 }
 
-static void fill_from_matrix(uint64_t *distances, const struct hwloc_distances_s *matrix, const int *os_indexes, unsigned count) {
+static void fill_from_matrix(uint64_t *distances, const struct wf_matrix *matrix, const int *os_indexes, unsigned count) {
     for (unsigned from = 0; from < count; from++)
         for (unsigned to = 0; to < count; to++)
             distances[from * count + to] = from == to ? 0 : wf_matrix_value(matrix, os_indexes[from], os_indexes[to]);
 }
 
-/* A matrix of three or more nodes with one value everywhere says nothing. */
+/* A firmware matrix of three or more nodes with one value everywhere says nothing. */
 static bool tells_nodes_apart(const uint64_t *distances, unsigned count) {
     if (count <= 2)
         return true;
@@ -101,9 +109,11 @@ weft_distance_source wf_distances_fill(uint64_t *distances, const struct wf_home
     distances[0] = 0;
     if (count < 2)
         return WEFT_DISTANCE_NONE;
-    const struct hwloc_distances_s *matrix = wf_matrix_find(matrices, os_indexes, count);
-    if (matrix) {
-        fill_from_matrix(distances, matrix, os_indexes, count);
+    struct wf_matrix matrix;
+    if (wf_matrix_find(matrices, os_indexes, count, &matrix)) {
+        fill_from_matrix(distances, &matrix, os_indexes, count);
+        if (matrix.measured)
+            return WEFT_DISTANCE_MEASURED;
         if (tells_nodes_apart(distances, count))
             return WEFT_DISTANCE_MATRIX;
     }

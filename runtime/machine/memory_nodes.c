@@ -20,18 +20,20 @@ static const struct wf_numa *local_memory_of(const struct wf_homes *homes, const
     return best;
 }
 
-/* A matrix that holds the home and every usable node; NULL if there is none, or the home is unnamed. */
-static const struct hwloc_distances_s *matrix_to_memory(const struct weft_plan *plan, const struct wf_home *home, int *nodes) {
+/* A matrix that holds the home and every usable node; false: there is none, or the home is unnamed. */
+static bool find_matrix_to_memory(const struct weft_plan *plan, const struct wf_home *home, int *nodes,
+                                  struct wf_matrix *matrix) {
     unsigned count = 0;
     nodes[count++] = home->os_index;
     for (unsigned i = 0; i < plan->homes.numa_count; i++)
         if (plan->homes.numas[i].usable)
             nodes[count++] = (int)plan->homes.numas[i].object->os_index;
-    return wf_matrix_find(&plan->matrices, nodes, count);
+    return wf_matrix_find(&plan->matrices, nodes, count, matrix);
 }
 
-static uint64_t distance_to_memory(const struct weft_plan *plan, const struct hwloc_distances_s *matrix,
-                                   const struct wf_home *home, const struct wf_numa *numa) {
+/* matrix NULL: by the tree. */
+static uint64_t distance_to_memory(const struct weft_plan *plan, const struct wf_matrix *matrix, const struct wf_home *home,
+                                   const struct wf_numa *numa) {
     if (matrix)
         return wf_matrix_value(matrix, home->os_index, (int)numa->object->os_index);
     if (!numa->pu_count)
@@ -40,7 +42,8 @@ static uint64_t distance_to_memory(const struct weft_plan *plan, const struct hw
 }
 
 static const struct wf_numa *nearest_memory(const struct weft_plan *plan, const struct wf_home *home, int *nodes) {
-    const struct hwloc_distances_s *matrix = matrix_to_memory(plan, home, nodes);
+    struct wf_matrix found;
+    const struct wf_matrix *matrix = find_matrix_to_memory(plan, home, nodes, &found) ? &found : NULL;
     const struct wf_numa *best = NULL;
     uint64_t best_distance = 0;
     for (unsigned i = 0; i < plan->homes.numa_count; i++) {
@@ -96,13 +99,13 @@ static unsigned list_local(const struct weft_plan *plan, const struct wf_numa *n
 /* Keep those with the lowest latency, if a matrix knows them all. `list` has room for one more. */
 static unsigned keep_nearest(const struct weft_plan *plan, int os_index, int *list, unsigned count) {
     list[count] = os_index;
-    const struct hwloc_distances_s *matrix = wf_matrix_find(&plan->matrices, list, count + 1);
+    struct wf_matrix matrix;
     uint64_t least = UINT64_MAX;
     unsigned kept = 0;
-    if (!matrix)
+    if (!wf_matrix_find(&plan->matrices, list, count + 1, &matrix))
         return count;
     for (unsigned i = 0; i < count; i++) {
-        uint64_t distance = wf_matrix_value(matrix, list[i], os_index);
+        uint64_t distance = wf_matrix_value(&matrix, list[i], os_index);
         if (distance < least)
             kept = 0;
         if (distance > least)

@@ -58,6 +58,8 @@ static weft_status read_environment(weft_plan_options *options, const char **wor
     *workers_who = "worker count";
     if (!options->topology)
         options->topology = wf_env_text("WEFT_TOPOLOGY");
+    if (!options->distances)
+        options->distances = wf_env_text("WEFT_DISTANCES");
     if (!options->smt)
         status = wf_env_bool("WEFT_SMT", &options->smt);
     if (status || options->workers)
@@ -216,6 +218,46 @@ static weft_status fill_nodes(struct weft_plan *plan) {
     return WEFT_OK;
 }
 
+/* The nodes of the file are some of the machine's. */
+static weft_status check_measured(const struct weft_plan *plan) {
+    const struct wf_measured *measured = plan->matrices.measured;
+    hwloc_const_bitmap_t machine = hwloc_topology_get_complete_nodeset(plan->topology->hwloc);
+    for (unsigned i = 0; i < measured->count; i++)
+        if (!hwloc_bitmap_isset(machine, measured->nodes[i])) {
+            char list[100];
+            hwloc_bitmap_list_snprintf(list, sizeof list, machine);
+            return wf_fail(
+                WEFT_EINVAL,
+                "distances in \"%s\", line %u: the machine has no node %u, only %s: measure on it (weft membench --save)",
+                plan->options.distances, measured->line, measured->nodes[i], list);
+        }
+    return WEFT_OK;
+}
+
+static weft_status read_measured(struct weft_plan *plan, const weft_plan *again) {
+    if (again) {
+        plan->matrices.measured = wf_measured_retain(again->matrices.measured);
+        return WEFT_OK;
+    }
+    if (!plan->options.distances)
+        return WEFT_OK;
+    weft_status status = wf_measured_load(&plan->matrices.measured, plan->options.distances);
+    return status ? status : check_measured(plan);
+}
+
+/* Whoever names a file wants it used. */
+static weft_status check_distances(const struct weft_plan *plan) {
+    unsigned node = 0;
+    if (!plan->matrices.measured || plan->node_count < 2 || plan->distance_source == WEFT_DISTANCE_MEASURED)
+        return WEFT_OK;
+    while (wf_measured_position(plan->matrices.measured, plan->node_os_indexes[node]) >= 0)
+        node++; /* which ends: one is missing */
+    return wf_fail(WEFT_EINVAL,
+                   "distances in \"%s\", line %u: node %d is not listed, and the plan has workers there: measure from all nodes "
+                   "(weft membench --save), or use only those that are listed",
+                   plan->options.distances, plan->matrices.measured->line, plan->node_os_indexes[node]);
+}
+
 static weft_status fill_distances(struct weft_plan *plan) {
     weft_status status = wf_matrices_load(&plan->matrices, plan->topology->hwloc);
     if (status)
@@ -252,7 +294,9 @@ static weft_status keep_options(struct weft_plan *plan, const weft_plan_options 
     plan->workers_who = workers_who;
     plan->options.topology = keep_text(plan, options->topology);
     plan->options.nodes = keep_text(plan, options->nodes);
-    bool lost = (options->topology && !plan->options.topology) || (options->nodes && !plan->options.nodes);
+    plan->options.distances = keep_text(plan, options->distances);
+    bool lost = (options->topology && !plan->options.topology) || (options->nodes && !plan->options.nodes) ||
+                (options->distances && !plan->options.distances);
     return lost ? WEFT_ENOMEM : WEFT_OK;
 }
 
@@ -265,6 +309,8 @@ static weft_status build(struct weft_plan *plan, const struct wf_plan_bounds *bo
         status = find_homes(plan, options, bounds);
     if (!status)
         status = read_limits(plan, bounds->quota);
+    if (!status)
+        status = read_measured(plan, bounds->again);
     if (status)
         return status;
     plan->scratch = wf_topology_bitmap(plan->topology);
@@ -275,7 +321,7 @@ static weft_status build(struct weft_plan *plan, const struct wf_plan_bounds *bo
         .reserved_cores = options->reserved_cores,
         .workers = options->workers,
         .workers_who = plan->workers_who,
-        .may_miss = bounds->again,
+        .may_miss = bounds->again != NULL,
         .most = bounds->most,
         .quota_cpus = options->ignore_quota || bounds->whole ? 0 : plan->limits.quota_cpus,
         .smt = options->smt,
@@ -283,7 +329,7 @@ static weft_status build(struct weft_plan *plan, const struct wf_plan_bounds *bo
     status = wf_select_workers(plan, &selection);
     for (unsigned i = 0; !status && i < WF_ARRAY_LENGTH(steps); i++)
         status = steps[i](plan);
-    return status;
+    return status || bounds->again ? status : check_distances(plan);
 }
 
 static weft_status create(weft_plan **plan, const weft_plan_options *options, const char *workers_who,

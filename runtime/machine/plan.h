@@ -10,6 +10,7 @@
 #include "machine/distances.h"
 #include "machine/homes.h"
 #include "machine/limits.h"
+#include "machine/measured.h"
 #include "machine/topology.h"
 #include "weft/plan.h"
 

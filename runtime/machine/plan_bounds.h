@@ -14,8 +14,9 @@ struct wf_plan_bounds {
     const struct wf_cpu_mask *within; /* instead of the process's affinity mask; NULL: that */
     const struct wf_quota *quota;     /* of this process, read already; NULL: it is read */
     bool whole;                       /* every PU that is present, whatever the process may use and the quota grants */
-    bool again;    /* the options are a plan's own: the environment has been asked, and `workers` may be missed */
-    unsigned most; /* workers; 0: no limit */
+    const weft_plan *again; /* whose own the options are: the environment has been asked, `workers` may be missed, and what was
+                               measured is that plan's, read before. NULL: none */
+    unsigned most;          /* workers; 0: no limit */
 };
 
 /* As weft_plan_create(). */

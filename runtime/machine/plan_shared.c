@@ -1,6 +1,7 @@
 /*
  * The last plan that was made for a pool, given out again as long as nothing it was made from has changed: options, affinity mask,
- * quota, topology. Mask and topology are compared as they are now. Only plans of this machine that named no nodes are kept.
+ * quota, topology. Mask and topology are compared as they are now. Only plans of this machine that named neither nodes nor a file of
+ * distances are kept.
  * Threading: any thread. The lock is taken by trylock only: whoever comes second, or in a child whose parent held it at the fork,
  * makes a plan of its own.
  */
@@ -43,7 +44,8 @@ struct terms {
 
 static bool same_options(const weft_plan_options *a, const weft_plan_options *b) {
     return a->workers == b->workers && a->reserved_cores == b->reserved_cores && a->smt == b->smt &&
-           a->ignore_affinity == b->ignore_affinity && !a->topology && !b->topology && !a->nodes && !b->nodes;
+           a->ignore_affinity == b->ignore_affinity && !a->topology && !b->topology && !a->nodes && !b->nodes && !a->distances &&
+           !b->distances;
 }
 
 static bool same_quota(const weft_plan_limits *limits, const struct wf_quota *quota) {
@@ -100,7 +102,7 @@ weft_status wf_plan_create_shared(weft_plan **plan, const weft_plan_options *opt
     weft_status status = wf_plan_read_options(&terms.options, options, &terms.workers_who);
     if (status)
         return status;
-    if (terms.options.topology || terms.options.nodes || terms.options.ignore_affinity)
+    if (terms.options.topology || terms.options.nodes || terms.options.distances || terms.options.ignore_affinity)
         return weft_plan_create(plan, options);
     status = create(&terms, options, plan);
     wf_cpu_mask_release(&terms.mask);

@@ -6,15 +6,12 @@
  */
 #include "machine/xml.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <hwloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/file.h"
 #include "base/status.h"
 #include "machine/xml_reader.h"
 
@@ -521,39 +518,9 @@ static weft_status check_text(const char *path, const char *text, size_t length,
     return status;
 }
 
-/* Too few bytes or descriptors are not the file's fault. */
-static weft_status refuse_file(const char *path, int error) {
-    weft_status status = error == ENOMEM ? WEFT_ENOMEM : error == EMFILE || error == ENFILE ? WEFT_EPERM : WEFT_ETOPOLOGY;
-    return wf_fail(status, "topology file \"%s\": %s", path, strerror(error));
-}
-
-/* The whole file, 0-terminated. */
 weft_status wf_xml_read(const char *path, char **text, size_t *length) {
-    struct stat info;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* nobody waits for the writer of a pipe */
-    if (file < 0 || fstat(file, &info)) {
-        int error = errno;
-        if (file >= 0)
-            close(file);
-        return refuse_file(path, error);
-    }
-    weft_status status = WEFT_OK;
-    size_t size = info.st_size > 0 ? (size_t)info.st_size : 0;
-    *text = NULL;
-    *length = 0;
-    if (!S_ISREG(info.st_mode))
-        status = wf_fail(WEFT_ETOPOLOGY, "\"%s\" is not a regular file", path);
-    else if (size > FILE_BYTES_MOST)
-        status = wf_fail(WEFT_ETOPOLOGY, "topology file \"%s\" has %zu bytes: at most %zu", path, size, FILE_BYTES_MOST);
-    else if (!(*text = malloc(size + 1)))
-        status = wf_fail(WEFT_ENOMEM, "no memory to read \"%s\"", path);
-    for (ssize_t got = 1; !status && got > 0 && *length<size; *length += got> 0 ? (size_t)got : 0)
-        if ((got = read(file, *text + *length, size - *length)) < 0)
-            status = refuse_file(path, errno);
-    close(file);
-    if (*text)
-        (*text)[*length] = 0;
-    return status;
+    static const struct wf_file_kind kind = {"topology file", WEFT_ETOPOLOGY, FILE_BYTES_MOST};
+    return wf_file_read(path, &kind, text, length);
 }
 
 weft_status wf_xml_load(const char *path, char **text, size_t *bytes) {

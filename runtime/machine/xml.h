@@ -17,7 +17,7 @@
  */
 weft_status wf_xml_load(const char *path, char **text, size_t *bytes);
 
-/* The file as it is, unchecked, with a 0 behind its *bytes bytes; free() it, also after an error. The errors are those above. */
+/* The file unchecked, as wf_file_read(). The errors are those above. */
 weft_status wf_xml_read(const char *path, char **text, size_t *bytes);
 
 #endif

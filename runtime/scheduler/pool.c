@@ -127,7 +127,7 @@ static weft_status make_layout(const struct wf_settings *settings, weft_plan *pl
     const weft_plan_options *options = wf_plan_options(plan);
     const weft_plan_options room = {WEFT_PLAN_OPTIONS_INIT, .topology = options->topology, .nodes = options->nodes,
                                     .smt = options->smt};
-    const struct wf_plan_bounds bounds = {.whole = true, .again = true, .most = WF_WORKERS_MAX};
+    const struct wf_plan_bounds bounds = {.whole = true, .again = plan, .most = WF_WORKERS_MAX};
     return wf_plan_create_bounded(layout, &room, &bounds);
 }
 

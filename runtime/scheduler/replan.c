@@ -170,8 +170,9 @@ static bool same_terms(const weft_plan *a, const weft_plan *b) {
 }
 
 static weft_status plan_again(const weft_pool *pool, const struct wf_cpu_mask *within, weft_plan **plan) {
-    const struct wf_plan_bounds bounds = {.within = within, .again = true, .most = pool->worker_count};
-    return wf_plan_create_bounded(plan, wf_plan_options(pool->replan->current), &bounds);
+    const weft_plan *current = pool->replan->current;
+    const struct wf_plan_bounds bounds = {.within = within, .again = current, .most = pool->worker_count};
+    return wf_plan_create_bounded(plan, wf_plan_options(current), &bounds);
 }
 
 static void exchange(weft_pool *pool, const struct change *change, const struct wf_settings *settings, const char *why) {

@@ -50,7 +50,7 @@ static void leave(void) {
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
-    static const char *const variables[] = {"WEFT_WORKERS", "WEFT_SMT", "WEFT_TOPOLOGY"};
+    static const char *const variables[] = {"WEFT_WORKERS", "WEFT_SMT", "WEFT_TOPOLOGY", "WEFT_DISTANCES"};
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
         unsetenv(variables[i]);
     return 0;

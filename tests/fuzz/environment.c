@@ -12,7 +12,7 @@
 
 #define MOST_WORKERS 4
 
-static const char *const names[] = {"WEFT_TOPOLOGY", "WEFT_WORKERS", "WEFT_SMT", "WEFT_PIN", "WEFT_SPIN_US"};
+static const char *const names[] = {"WEFT_TOPOLOGY", "WEFT_WORKERS", "WEFT_SMT", "WEFT_PIN", "WEFT_SPIN_US", "WEFT_DISTANCES"};
 enum { VARIABLES = sizeof names / sizeof *names };
 
 /* What the comment above wf_env_unsigned() says, in other words. */

@@ -23,6 +23,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     unsetenv("WEFT_SMT");
     unsetenv("WEFT_PIN");
     unsetenv("WEFT_SPIN_US");
+    unsetenv("WEFT_DISTANCES");
     weft_pool_options options = {WEFT_POOL_OPTIONS_INIT, .workers = 2};
     if (weft_pool_create(&pool, &options))
         abort();
@@ -88,6 +89,7 @@ static void try_plan(struct given *given) {
     put_bool(given, offsetof(weft_plan_options, smt));
     put_bool(given, offsetof(weft_plan_options, ignore_quota));
     put_bool(given, offsetof(weft_plan_options, ignore_affinity));
+    put_pointer(given, offsetof(weft_plan_options, distances), pick & 0x80 ? "/dev/null" : NULL); /* which is no regular file */
     weft_plan *plan = NULL;
     fuzz_begin();
     weft_status status = weft_plan_create(&plan, seal(given));

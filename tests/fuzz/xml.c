@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
-    static const char *const variables[] = {"WEFT_WORKERS", "WEFT_SMT", "WEFT_TOPOLOGY", "WEFT_PIN", "WEFT_SPIN_US"};
+    static const char *const variables[] = {"WEFT_WORKERS", "WEFT_SMT",     "WEFT_TOPOLOGY",
+                                            "WEFT_PIN",     "WEFT_SPIN_US", "WEFT_DISTANCES"};
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
         unsetenv(variables[i]);
     return 0;

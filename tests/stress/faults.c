@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "inject.h"
@@ -27,6 +28,7 @@ int main(void) {
 
 static weft_pool *pool;    /* a healthy one, for the scenarios that need it */
 static weft_pool *devices; /* and one of a machine with devices */
+static char distances[64]; /* path of a file of measured latencies */
 
 static weft_status make_plan_of(const char *topology) {
     weft_plan *plan = NULL;
@@ -46,6 +48,15 @@ static weft_status make_plan_of_xml(void) {
 
 static weft_status make_plan_of_text(void) {
     return make_plan_of("node:2 core:2 pu:2");
+}
+
+static weft_status make_plan_with_distances(void) {
+    weft_plan *plan = NULL;
+    weft_status status = weft_plan_create(
+        &plan, &(weft_plan_options){WEFT_PLAN_OPTIONS_INIT, .topology = "node:2 core:2 pu:1", .distances = distances});
+    CHECK(!status == !!plan && (status || weft_plan_distance_source(plan) == WEFT_DISTANCE_MEASURED));
+    weft_plan_destroy(plan);
+    return status;
 }
 
 /* "/" has a sys/devices/system/cpu and is this machine, loaded anew. */
@@ -264,6 +275,7 @@ static const struct {
 } scenarios[] = {{"plan", make_plan, false},
                  {"plan of XML", make_plan_of_xml, true},
                  {"plan of text", make_plan_of_text, true},
+                 {"plan with distances", make_plan_with_distances, true},
                  {"plan of root", make_plan_of_root, true},
                  {"pool", make_pool, false},
                  {"group", use_group, false},
@@ -321,8 +333,8 @@ static bool is_due(weft_status status, const char *call) {
         return *weft_error_detail();
     case WEFT_ETOPOLOGY:
         return !strcmp(call, "stat") || !strcmp(call, "read"); /* the file that was named cannot be read */
-    case WEFT_EINVAL:
-        return !strcmp(call, "pthread_attr_setstacksize"); /* a size that the system does not take */
+    case WEFT_EINVAL:                                          /* the same of distances; a size that the system does not take */
+        return !strcmp(call, "read") || !strcmp(call, "pthread_attr_setstacksize");
     default:
         return false;
     }
@@ -352,12 +364,20 @@ static void exhaust(size_t scenario, bool tell) {
         printf("%-12s %u calls failed with a status, %u were done without\n", scenarios[scenario].name, failures, absorbed);
 }
 
+static void write_distances(void) {
+    static const char text[] = "weft distances 1\nnodes 0 1\n0 80 140\n1 150 80\n";
+    int file = memfd_create("distances", MFD_CLOEXEC);
+    CHECK(file >= 0 && write(file, text, sizeof text - 1) == (ssize_t)sizeof text - 1);
+    snprintf(distances, sizeof distances, "/proc/self/fd/%d", file);
+}
+
 int main(int argc, char **argv) {
     const size_t count = sizeof scenarios / sizeof *scenarios;
     stress_count_heap_exactly(argv);
     alarm(280);
     setvbuf(stdout, NULL, _IOLBF, 4096);
     inject_prepare();
+    write_distances();
     CHECK(!weft_pool_create(&pool, NULL));
     CHECK(!weft_pool_create(&devices,
                             &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .topology = WEFT_TEST_TOPOLOGIES "/devices.xml"}));

@@ -23,7 +23,7 @@ static bool differs(const char *name, const char *what, unsigned index, long exp
 }
 
 static bool same_source(const char *name, const weft_plan *plan, const json_t *expected) {
-    static const char *const words[] = {"none", "matrix", "tree"};
+    static const char *const words[] = {"none", "matrix", "tree", "measured"};
     const char *word = words[weft_plan_distance_source(plan)];
     const char *want = json_string_value(json_object_get(expected, "distance_source"));
     if (want && !strcmp(word, want))

@@ -14,6 +14,7 @@ static inline void forget_environment(void) {
     unsetenv("WEFT_SMT");
     unsetenv("WEFT_TOPOLOGY");
     unsetenv("WEFT_PIN");
+    unsetenv("WEFT_DISTANCES");
 }
 
 static inline weft_plan *plan_from(weft_plan_options options) {
