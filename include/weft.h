@@ -8,6 +8,7 @@
 #define WEFT_VERSION_MINOR 1
 #define WEFT_VERSION_PATCH 0
 
+#include "weft/algorithm.h"
 #include "weft/alloc.h"
 #include "weft/array.h"
 #include "weft/fork.h"
@@ -16,6 +17,7 @@
 #include "weft/plan.h"
 #include "weft/pool.h"
 #include "weft/scratch.h"
+#include "weft/sort.h"
 #include "weft/status.h"
 #include "weft/task.h"
 

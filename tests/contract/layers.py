@@ -22,6 +22,8 @@ PUBLIC = {
     "weft/fork.h": "scheduler",
     "weft/task.h": "scheduler",
     "weft/loop.h": "parallel",
+    "weft/algorithm.h": "parallel",
+    "weft/sort.h": "parallel",
     "weft/array.h": "array",
     "weft.h": "observe",
 }

@@ -1,0 +1,78 @@
+/*
+ * Algorithms over items of any kind, built on the loops: scans. (Sorting: weft/sort.h.)
+ */
+#ifndef WEFT_ALGORITHM_H
+#define WEFT_ALGORITHM_H
+
+#include "weft/loop.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Types of numbers that weft knows by itself. No value is 0, so that a forgotten one is found. */
+typedef enum weft_number { WEFT_I32 = 1, WEFT_U32 = 2, WEFT_I64 = 3, WEFT_U64 = 4, WEFT_F32 = 5, WEFT_F64 = 6 } weft_number;
+
+/**
+ * Fold the items of a range, in their order, into *sum, which holds the identity at the call. With `before` not NULL also write the
+ * results: that of an item is *before joined with *sum after the item (inclusive scan) or ahead of it (exclusive).
+ *
+ * A range may be folded first and given out later, so the result may take the place of the item, but no other's, and both calls must
+ * fold alike.
+ */
+typedef void (*weft_scan_leaf_fn)(void *arg, weft_range range, const void *before, void *sum);
+
+/** Options of the scans. Start from WEFT_SCAN_OPTIONS_INIT. */
+typedef struct weft_scan_options {
+    size_t size;
+    size_t block; /**< items per leaf; 0: chosen from n alone. The results' bits depend on it, never on the workers */
+    bool
+        exclusive; /**< weft_scan_sum(): each result is the sum of the items before its own. weft_scan(): to be left false, the leaf
+                       says it */
+    void *total; /**< weft_scan_sum(): [out] a number of the same type: the sum of all items; NULL: not wanted. weft_scan(): to be
+                       left NULL */
+} weft_scan_options;
+
+#define WEFT_SCAN_OPTIONS_INIT .size = sizeof(weft_scan_options)
+
+/**
+ * Scan [0, n): every item's result is the fold of all items up to its own. Leaves run over fixed blocks, whose sums are joined from left
+ * to right, so that results have the same bits for every number of workers and every run. Serial equivalent, with b blocks:
+ *
+ *     before = *total;
+ *     for (i = 0; i < b; i++) { sum = identity; leaf(arg, block i, &before, &sum); join(arg, &before, &sum); }
+ *     *total = before;
+ *
+ * @param n            items, 0 to SIZE_MAX; with 0 nothing is called.
+ * @param join         as in weft_reduce(); associative.
+ * @param total        [in, out] total_bytes bytes; holds the identity at the call, the fold of all items afterwards.
+ * @param total_bytes  at least 1.
+ * @return WEFT_OK; WEFT_EINVAL; WEFT_ENOMEM; WEFT_ECLOSED; WEFT_EFORK. In an error nothing was called and *total is unchanged.
+ *
+ * Threads, order: as weft_for(). Blocks: yes. Allocates two sums per block, each on lines of its own.
+ *
+ * A block whose left side is known when somebody comes to it is folded and given out in one call; of two workers each does about three
+ * quarters of what one would do alone. Source: the bound 2n/(p + 1) is Snir's (Depth-size trade-offs for parallel prefix computation, 1986).
+ */
+WEFT_API weft_status weft_scan(weft_pool *pool, size_t n, weft_scan_leaf_fn leaf, weft_reduce_join_fn join, void *arg,
+                               void *total, size_t total_bytes, const weft_scan_options *options);
+
+/**
+ * Prefix sums of an array of numbers. Integers wrap around. Floating-point numbers are added in an order that n and options.block give,
+ * not from left to right, and the same for every number of workers.
+ *
+ * @param type  of the numbers.
+ * @param in    n numbers, aligned as their type asks.
+ * @param out   [out] n numbers; `in` itself, or memory that does not overlap it.
+ * @return WEFT_OK; WEFT_EINVAL: also an unknown type, and arrays that overlap in part; WEFT_ENOMEM; WEFT_ECLOSED; WEFT_EFORK. In an error
+ *         nothing is written.
+ *
+ * Threads, order: as weft_for(). Blocks: yes. Allocates: as weft_scan().
+ */
+WEFT_API weft_status weft_scan_sum(weft_pool *pool, weft_number type, const void *in, void *out, size_t n,
+                                   const weft_scan_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
