@@ -58,6 +58,9 @@ void wf_membench_release(struct wf_membench *bench);
 /* Sentences that qualify the figures, one at a time: NULL behind the last. */
 const char *wf_membench_note(const struct wf_membench *bench, unsigned index, char *text, size_t room);
 
+/* The latencies as a file of distances for weft_plan_options.distances. As wf_measured_save(). */
+weft_status wf_membench_save(const struct wf_membench *bench, const char *path);
+
 /* 0, or -1 with errno set. */
 int wf_membench_print_text(FILE *to, const struct wf_membench *bench);
 int wf_membench_print_json(FILE *to, const struct wf_membench *bench);

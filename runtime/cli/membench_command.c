@@ -1,5 +1,6 @@
 /* `weft membench`: reads the arguments, measures, shows the figures. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -9,12 +10,12 @@
 
 #define REPEATS 5
 
-enum option_key { KEY_SVG = 256, KEY_BASE };
+enum option_key { KEY_SVG = 256, KEY_BASE, KEY_SAVE };
 
 struct arguments {
     struct wf_membench_options options;
     bool json;
-    const char *svg;
+    const char *svg, *save;
 };
 
 static const struct argp_option options[] = {
@@ -27,6 +28,7 @@ static const struct argp_option options[] = {
     {"base-pages", KEY_BASE, NULL, 0, "Base pages instead of transparent huge pages", 0},
     {"json", 'j', NULL, 0, "Print JSON", 0},
     {"svg", KEY_SVG, "FILE", 0, "Draw heat maps into FILE (- is standard output) instead of printing text", 0},
+    {"save", KEY_SAVE, "FILE", 0, "Write the latencies into FILE as well, for WEFT_DISTANCES and weft plan --distances", 0},
     {0},
 };
 
@@ -55,6 +57,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_SVG:
         arguments->svg = value;
         return 0;
+    case KEY_SAVE:
+        arguments->save = value;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "what is \"%s\"? Options begin with --", value);
         return EINVAL;
@@ -77,6 +82,14 @@ static int show(const struct wf_membench *bench, const struct arguments *argumen
     return failed || fflush(stdout) ? fail("cannot print the figures: ", strerror(errno)) : 0;
 }
 
+/* What was measured is shown before it can get lost in a file that cannot be written. */
+static int report(const struct wf_membench *bench, const struct arguments *arguments) {
+    int exit_code = show(bench, arguments);
+    if (arguments->save && wf_membench_save(bench, arguments->save))
+        return fail("", weft_error_detail());
+    return exit_code;
+}
+
 int wf_membench_command(int argc, char **argv, unsigned argp_flags) {
     static const char doc[] =
         "Measure how long a load takes and how many bytes a second flow, from the CPUs of each node to the memory of each."
@@ -87,6 +100,7 @@ int wf_membench_command(int argc, char **argv, unsigned argp_flags) {
     struct arguments arguments = {.options = {.repeats = REPEATS, .pages = WEFT_PAGES_THP}};
     if (argp_parse(&argp, argc, argv, argp_flags, NULL, &arguments))
         return EX_USAGE;
+    unsetenv("WEFT_DISTANCES"); /* what is measured does not depend on what was, and a broken file is to be replaced */
     weft_plan *plan;
     if (weft_plan_create(&plan, &(weft_plan_options){WEFT_PLAN_OPTIONS_INIT, .nodes = arguments.options.nodes}))
         return fail("", weft_error_detail());
@@ -97,7 +111,7 @@ int wf_membench_command(int argc, char **argv, unsigned argp_flags) {
     else if (wf_membench_run(&bench, plan, &arguments.options))
         exit_code = fail("", weft_error_detail());
     else
-        exit_code = show(&bench, &arguments);
+        exit_code = report(&bench, &arguments);
     wf_membench_release(&bench);
     weft_plan_destroy(plan);
     return exit_code;

@@ -1,6 +1,7 @@
 /*
- * A node without usable memory of its own (memoryless, its memory disallowed, unnamed) borrows: from a usable node that shares
- * PUs with it, else from the nearest one. Special memory (HBM, NVM, GPU) comes last.
+ * A node without usable memory of its own (memoryless, its memory disallowed, unnamed) borrows: from the nearest one as it was
+ * measured, else from a usable node that shares PUs with it, else from the nearest one. Special memory (HBM, NVM, GPU) comes last.
+ * Measured distances go before shared PUs: which PUs share memory that has none of its own, hwloc makes up from the firmware's.
  */
 #include "machine/memory_nodes.h"
 
@@ -41,9 +42,8 @@ static uint64_t distance_to_memory(const struct weft_plan *plan, const struct wf
     return wf_tree_distance(&plan->homes, home->pus, numa->pus, plan->scratch);
 }
 
-static const struct wf_numa *nearest_memory(const struct weft_plan *plan, const struct wf_home *home, int *nodes) {
-    struct wf_matrix found;
-    const struct wf_matrix *matrix = find_matrix_to_memory(plan, home, nodes, &found) ? &found : NULL;
+static const struct wf_numa *nearest_memory(const struct weft_plan *plan, const struct wf_home *home,
+                                            const struct wf_matrix *matrix) {
     const struct wf_numa *best = NULL;
     uint64_t best_distance = 0;
     for (unsigned i = 0; i < plan->homes.numa_count; i++) {
@@ -66,14 +66,19 @@ static const struct wf_numa *nearest_memory(const struct weft_plan *plan, const 
     return best;
 }
 
+static const struct wf_numa *borrowed_memory(const struct weft_plan *plan, const struct wf_home *home, int *nodes) {
+    struct wf_matrix matrix;
+    bool found = find_matrix_to_memory(plan, home, nodes, &matrix);
+    const struct wf_numa *local = found && matrix.measured ? NULL : local_memory_of(&plan->homes, home);
+    return local ? local : nearest_memory(plan, home, found ? &matrix : NULL);
+}
+
 static void node_memory_fill(struct weft_plan *plan, unsigned node, int *nodes) {
     const struct wf_home *home = plan->node_homes[node];
     const struct wf_numa *memory = home->numa;
     bool own = memory && memory->usable;
     if (!own)
-        memory = local_memory_of(&plan->homes, home);
-    if (!memory)
-        memory = nearest_memory(plan, home, nodes);
+        memory = borrowed_memory(plan, home, nodes);
     plan->nodes[node].local_memory = own ? memory->object->attr->numanode.local_memory : 0;
     plan->nodes[node].memory_node = memory ? (int)memory->object->os_index : -1;
 }
@@ -85,25 +90,37 @@ static bool is_memory_only(const struct weft_plan *plan, const struct wf_numa *n
     return numa->usable;
 }
 
+static unsigned list_all(const struct weft_plan *plan, int *list) {
+    memcpy(list, plan->node_os_indexes, plan->node_count * sizeof *list);
+    return plan->node_count;
+}
+
 /* The plan's nodes that share PUs with the memory, all nodes if none does. */
 static unsigned list_local(const struct weft_plan *plan, const struct wf_numa *numa, int *list) {
     unsigned count = 0;
     for (unsigned i = 0; i < plan->node_count; i++)
         if (hwloc_bitmap_intersects(plan->node_homes[i]->pus, numa->pus))
             list[count++] = plan->node_os_indexes[i];
-    for (unsigned i = 0; !count && i < plan->node_count; i++)
-        list[i] = plan->node_os_indexes[i];
-    return count ? count : plan->node_count;
+    return count ? count : list_all(plan, list);
 }
 
-/* Keep those with the lowest latency, if a matrix knows them all. `list` has room for one more. */
-static unsigned keep_nearest(const struct weft_plan *plan, int os_index, int *list, unsigned count) {
+/* A matrix that holds the listed nodes and the memory; `list` has room for one more. */
+static bool find_matrix_of(const struct weft_plan *plan, int *list, unsigned count, int os_index, struct wf_matrix *matrix) {
     list[count] = os_index;
+    return wf_matrix_find(&plan->matrices, list, count + 1, matrix);
+}
+
+/* Of all nodes if all were measured, else of the local ones: those with the lowest latency, if a matrix knows them. */
+static unsigned list_nearest(const struct weft_plan *plan, const struct wf_numa *numa, int *list) {
+    int os_index = (int)numa->object->os_index;
+    unsigned count = list_all(plan, list), kept = 0;
     struct wf_matrix matrix;
     uint64_t least = UINT64_MAX;
-    unsigned kept = 0;
-    if (!wf_matrix_find(&plan->matrices, list, count + 1, &matrix))
-        return count;
+    if (!find_matrix_of(plan, list, count, os_index, &matrix) || !matrix.measured) {
+        count = list_local(plan, numa, list);
+        if (!find_matrix_of(plan, list, count, os_index, &matrix))
+            return count;
+    }
     for (unsigned i = 0; i < count; i++) {
         uint64_t distance = wf_matrix_value(&matrix, list[i], os_index);
         if (distance < least)
@@ -121,7 +138,7 @@ static weft_status add_memory_node(struct weft_plan *plan, const struct wf_numa 
     int *nearest = wf_plan_allocate(plan, plan->node_count + 1, sizeof *nearest);
     if (!nearest)
         return WEFT_ENOMEM;
-    unsigned count = keep_nearest(plan, (int)numa->object->os_index, nearest, list_local(plan, numa, nearest));
+    unsigned count = list_nearest(plan, numa, nearest);
     plan->memory_nodes[plan->memory_node_count++] = (weft_plan_memory_node){
         .os_index = (int)numa->object->os_index,
         .local_memory = numa->object->attr->numanode.local_memory,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "describe.h"
@@ -55,6 +56,44 @@ Test(cli, membench_that_cannot_be_run_says_why) {
     cr_assert_eq(weft("membench --size=1"), 1);
     cr_assert(strstr(output, "only this one can be measured"), "%s", output);
     unsetenv("WEFT_TOPOLOGY");
+}
+
+Test(cli, membench_saves_distances_that_plans_read) {
+    char directory[] = "/tmp/weft-membench-XXXXXX", path[64], command[160];
+    cr_assert(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/d", directory);
+    setenv("WEFT_DISTANCES", path, 1);
+    cr_assert_eq(weft("plan"), 1); /* there is no such file */
+    cr_assert(strstr(output, "No such file or directory"), "%s", output);
+    snprintf(command, sizeof command, "membench --size=1 --repeats=1 --save=%s", path);
+    cr_assert_eq(weft(command), 0, "%s", output);
+    cr_assert(strstr(output, "Latency of a load"), "%s", output);
+    cr_assert_eq(weft("plan"), 0, "%s", output);
+    snprintf(command, sizeof command, "membench --size=1 --repeats=1 --save=%s/no/d", directory);
+    cr_assert_eq(weft(command), 1);
+    cr_assert(strstr(output, "Latency of a load") && strstr(output, "cannot be written into") && strstr(output, "No such file"),
+              "%s", output);
+    unlink(path);
+    cr_assert_eq(rmdir(directory), 0);
+}
+
+Test(cli, a_plan_says_that_its_distances_were_measured) {
+    static const char text[] = "weft distances 1\nnodes 0 1 2\n0 80 300 200\n1 300 80 200\n2 200 200 80\n";
+    char path[] = "/tmp/weft-distances-XXXXXX", command[160];
+    int file = mkstemp(path);
+    cr_assert(file >= 0 && write(file, text, sizeof text - 1) == (ssize_t)sizeof text - 1);
+    close(file);
+    snprintf(command, sizeof command, "plan --topology 'node:3 core:1 pu:1' --distances %s", path);
+    cr_assert_eq(weft(command), 0, "%s", output);
+    cr_assert(strstr(output, "distances  measured latencies in ns"), "%s", output);
+    cr_assert(strstr(output, "worker 0    distance 200: 2; distance 300: 1"), "%s", output);
+    strcat(command, " --json");
+    cr_assert_eq(weft(command), 0, "%s", output);
+    cr_assert(strstr(output, "\"distance_source\": \"measured\""), "%s", output);
+    strcpy(strstr(command, "--json"), "--svg -");
+    cr_assert_eq(weft(command), 0, "%s", output);
+    cr_assert(strstr(output, "(measured, in ns)"), "%s", output);
+    cr_assert_eq(unlink(path), 0);
 }
 
 Test(cli, help_exits_with_0) {

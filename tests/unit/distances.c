@@ -125,6 +125,7 @@ Test(distances, memory_without_workers_is_near_by_what_was_measured) {
     weft_plan *plan = PLAN(.topology = FILE_NAMED("memory-kinds"),
                            .distances = file(FIRST "nodes 0 1 2 3\n0 80 170 90 100\n1 90 80 200 300\n2 0 0 0 0\n3 0 0 0 0\n"));
     cr_assert_str_eq(memory_only_of(plan), "2 HBM: 0 | 3 : 0"); /* the firmware says that 3 is near 1 */
+    cr_assert_str_eq(memory_of(plan), "0>0 1>0");               /* node 3 shares PUs with 1, as hwloc has it */
     weft_plan_destroy(plan);
     plan = PLAN(.topology = FILE_NAMED("memory-kinds"),
                 .distances = file(FIRST "nodes 0 1 2 3\n0 80 170 90 105\n1 90 80 200 100\n2 0 0 0 0\n3 0 0 0 0\n"));
