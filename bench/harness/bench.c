@@ -80,6 +80,10 @@ bool bench_begin(int argc, char **argv, const char *version) {
     return true;
 }
 
+void bench_runtime(const char *name, const char *version) {
+    printf("{\"runtime\": \"%s\", \"version\": \"%s\"}\n", name ? name : "", version);
+}
+
 void bench_fail(const char *row, const char *way, const char *what) {
     fprintf(stderr, "%s%s%s: %s\n", row, *way ? ", " : "", way, what);
     failed = true;

@@ -37,6 +37,9 @@ extern double bench_milliseconds;
 /* Read the arguments and say who measures. False, after a line on stderr: unusable. */
 bool bench_begin(int argc, char **argv, const char *version);
 
+/* The rows from now on are of another runtime in the same program, or (NULL) of the program's own again. */
+void bench_runtime(const char *name, const char *version);
+
 /* Warm up, measure, check, print. A failed row prints no time, and makes bench_end() return 1. */
 void bench_measure(const struct bench_row *row);
 

@@ -73,6 +73,7 @@ class Workload:
     alone: bool = False  # print the ratio to the same way on one worker
     asleep: bool = False  # print how many CPUs the process kept busy; in the summary, compare only peers that sleep
     together: bool = False  # in the summary, compare only ways in which more than one thread took part
+    paired: bool = False  # a ratio is the median of the rounds' own: one process measured both
     note: str = ""
 
 
@@ -98,12 +99,16 @@ def run(program, workers, milliseconds, cpus):
 class Found:
     """What the rounds gave. A key is (row, workers, peer, way)."""
 
-    def __init__(self):
+    def __init__(self, paired=False):
+        self.paired = paired
         self.versions, self.results, self.round_trips = {}, {}, []
 
-    def add(self, peer, workers, lines):
+    def add(self, program, workers, lines):
+        peer = program
         for line in lines:
             if "version" in line:
+                if "runtime" in line:  # of several in one program
+                    peer = line["runtime"] + "-clang" * by_clang(program) if line["runtime"] else program
                 self.versions[peer] = PRINTED_BY_CLANG.get(peer, line["version"])
             elif "round_trip_ns" in line:
                 self.round_trips.append(line["round_trip_ns"])
@@ -160,6 +165,8 @@ def number(value):
 def ratio(found, key, base):
     if not key or not base or not found.median(base):
         return ""
+    if found.paired and by_clang(key[2]) == by_clang(base[2]):
+        return f"{statistics.median(a / b for a, b in zip(found.values(key), found.values(base))):.2f}"
     return f"{found.median(key) / found.median(base):.2f}"
 
 
@@ -338,14 +345,15 @@ def measure(workload, options):
     there, left_out = programs(workload, options)
     if not there:
         raise Missing(f"not installed when this was built: {', '.join(f'{peer.name} ({peer.package})' for peer in left_out)}")
-    found, names = Found(), list(there)
+    found, names = Found(workload.paired), list(there)
     for round_ in range(options.rounds):
         print(f"{workload.name}: round {round_ + 1} of {options.rounds}", file=sys.stderr)
         for at in range(len(names)):
             name = names[(at + round_) % len(names)]
             for workers in (1,) if name in BASES else options.workers:
                 found.add(name, workers, run(there[name], workers, options.milliseconds, options.cpus))
-    found.results = dict(sorted(found.results.items(), key=lambda item: names.index(item[0][2])))
+    order = {peer: at for at, peer in enumerate([*(peer for peer in found.versions if peer not in names), *names])}
+    found.results = dict(sorted(found.results.items(), key=lambda item: order[item[0][2]]))
     found.check(options.rounds)
     print(f"## {workload.name}\n\n{title(workload, found, options)}\n")
     if workload.note:

@@ -48,6 +48,10 @@ void threads_bind_here(unsigned place) {
     bind_thread(0, place);
 }
 
+void threads_unbind_here(void) {
+    sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 /* The place of the CPU that the caller runs on. */
 static unsigned place_here(void) {
     unsigned at = 0;

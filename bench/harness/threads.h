@@ -29,6 +29,9 @@ void threads_bind_started(enum threads_caller caller, bool others);
 /* Bind the calling thread to the CPU at that place of those that the process may use, counted round and round. Threads: any. */
 void threads_bind_here(unsigned place);
 
+/* Let the calling thread run on all CPUs that the process may use. Threads: any. */
+void threads_unbind_here(void);
+
 /* Median time that a cache line takes from one CPU to the other and back, by two threads bound to the first two CPUs; 0: there is one. */
 double threads_round_trip_ns(unsigned trips);
 
