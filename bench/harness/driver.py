@@ -31,6 +31,7 @@ SERIAL, SERIAL_CLANG = Peer("serial", "gcc", "serial", "gcc"), Peer("serial-clan
 WEFT, WEFT_CLANG = Peer("weft", "gcc", "weft", "gcc"), Peer("weft-clang", "clang", "weft", "clang")
 LIBGOMP, LIBOMP = Peer("libgomp", "gcc", "openmp", "gcc"), Peer("libomp", "clang", "openmp", "clang, libomp-14-dev")
 TBB = Peer("tbb", "gcc", "tbb", "libtbb-dev, g++")
+PARALLEL_MODE = Peer("parallel-mode", "gcc", "parallel_mode", "g++")
 PTHREADPOOL = Peer("pthreadpool", "gcc", "pthreadpool", "libpthreadpool-dev")
 POOL = Peer("pool", "gcc", "pool", "gcc")
 FUTEX = Peer("futex", "gcc", "futex", "gcc")
@@ -48,6 +49,7 @@ ALLOCATORS = tuple(
 
 # Which peers a kind of workload has; bench/README.md says why not the others.
 FORK_JOIN = (SERIAL, SERIAL_CLANG, WEFT, WEFT_CLANG, LIBGOMP, LIBOMP, TBB)
+ALGORITHMS = (SERIAL, WEFT, TBB, PARALLEL_MODE)
 LOOPS = (SERIAL, SERIAL_CLANG, WEFT, WEFT_CLANG, LIBGOMP, LIBOMP, TBB, PTHREADPOOL, POOL)
 RUNTIMES = tuple(peer for peer in LOOPS if peer.program not in ("serial",) and peer.name != "weft-clang")
 TASKS = (WEFT, TBB, POOL)

@@ -39,6 +39,17 @@ static void sort_some(uint32_t *items, uint64_t *random) {
     CHECK(!sum);
 }
 
+static void sort_keys(uint32_t *items, uint64_t *random) {
+    size_t n = wf_rng_below(random, MOST);
+    uint64_t sum = fill(items, n, random);
+    CHECK(!weft_sort_keys(pool, items, n, sizeof *items, 0, WEFT_U32));
+    for (size_t i = 0; i < n; i++) {
+        sum -= items[i];
+        CHECK(!i || items[i - 1] <= items[i]);
+    }
+    CHECK(!sum);
+}
+
 static void scan_some(uint32_t *items, uint64_t *random) {
     size_t n = wf_rng_below(random, MOST);
     uint64_t before = *random;
@@ -60,10 +71,8 @@ struct caller {
 static void call(void *arg) {
     struct caller *caller = arg;
     uint32_t *items = malloc(MOST * sizeof *items);
-    if (wf_rng_below(&caller->random, 2))
-        sort_some(items, &caller->random);
-    else
-        scan_some(items, &caller->random);
+    static void (*const algorithms[])(uint32_t *, uint64_t *) = {sort_some, sort_keys, scan_some};
+    algorithms[wf_rng_below(&caller->random, 3)](items, &caller->random);
     free(items);
 }
 
