@@ -8,7 +8,7 @@
  * Each node of a pool has a node pool: address space that is asked for with the first allocation, is told its node where the system
  * allows it, and grows. A thread keeps objects of its own node in a cache and allocates and frees there without a lock or an atomic
  * operation; what it frees of another node's goes back to that node many objects at a time. Objects of up to 1 MiB are of one
- * of WEFT_SIZE_CLASSES sizes, four for each doubling; larger ones are whole pieces of 64 KiB, and those of 62 MiB or more have a
+ * of WEFT_SIZE_CLASSES sizes, four for each doubling; larger ones are whole pieces of 16 KiB, and those of 62 MiB or more have a
  * mapping of their own.
  *
  * Where the system refuses memory policies the thread that writes to a page first decides where it lies.
@@ -45,7 +45,7 @@ typedef struct weft_pool weft_pool;
 #define WEFT_SIZE_CLASSES 60                      /**< sizes of objects that are kept in caches */
 #define WEFT_CLASS_BYTES_MAX ((size_t)1 << 20)    /**< the largest of them */
 #define WEFT_NODE_AREA_BYTES ((uintptr_t)1 << 26) /**< node pools begin at multiples of it; see weft_free() */
-#define WEFT_NODE_CHUNK_SHIFT 16                  /**< what has one size class is whole pieces of 64 KiB */
+#define WEFT_NODE_CHUNK_SHIFT 14                  /**< what has one size class is whole pieces of 16 KiB */
 
 /** Index of the size class for objects of `bytes`, in [1, WEFT_CLASS_BYTES_MAX]. Threads: any. */
 static inline __attribute__((always_inline, unused)) unsigned weft_size_class(size_t bytes) {

@@ -31,14 +31,15 @@
 #include "base/compiler.h"
 
 #define WF_MAGAZINE_BYTES 512u /* weft_free() knows it */
-#define WF_MAGAZINE_WORDS (WF_MAGAZINE_BYTES / sizeof(void *) - 1)
+#define WF_MAGAZINE_WORDS (WF_MAGAZINE_BYTES / sizeof(void *) - 2)
 #define WF_MAGAZINE_OBJECTS (WF_MAGAZINE_WORDS - 1) /* at most: the word below the first object stays NULL */
 
-/* The objects of a class that has `room` of them lie at the end, and the word before the first is NULL: the end of a pop. */
+/* Room for objects is at the end, for as many as its holder chose when it was empty; the word before the first is NULL: the end of a pop. */
 struct wf_magazine {
     _Alignas(WF_MAGAZINE_BYTES) wf_atomic_u32 next; /* A: in a stack, the number of the one below; relaxed, see above */
     uint32_t count;                                 /* its holder's, while no thread works with it: objects */
-    void *words[WF_MAGAZINE_WORDS];                 /* its holder's */
+    wf_atomic_u32 room; /* A: its holder's, objects at most; 0: not chosen yet; relaxed: others read it for statistics */
+    void *words[WF_MAGAZINE_WORDS]; /* its holder's */
 };
 
 /* The stacks of one size class. */

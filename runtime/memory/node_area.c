@@ -16,6 +16,9 @@
 #define SMALL_POOL_BYTES ((size_t)8 << 20)
 #define HEADER_BYTES ((size_t)2 << 20)
 
+/* Of an area's header, what a mapping of one object has: whole chunks. */
+#define MAPPING_HEADER ((offsetof(struct wf_node_area, touched) + WF_CHUNK_BYTES - 1) / WF_CHUNK_BYTES * WF_CHUNK_BYTES)
+
 /* Address space at a multiple of WEFT_NODE_AREA_BYTES: tried where the kernel would put it, else more is mapped and the ends go back. */
 static void *map_aligned(size_t bytes) {
     const int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -65,8 +68,15 @@ static weft_status no_memory(size_t bytes) {
 
 /* ---- free runs ---- */
 
+/* One list for each length up to EXACT, then one for STEP lengths. */
 static unsigned list_of(unsigned chunks) {
-    return (chunks < WF_RUN_LISTS ? chunks : WF_RUN_LISTS) - 1;
+    enum { EXACT = 48, STEP = 16 };
+    unsigned list = chunks <= EXACT ? chunks - 1 : EXACT + (chunks - EXACT - 1) / STEP;
+    return list < WF_RUN_LISTS ? list : WF_RUN_LISTS - 1;
+}
+
+static bool is_long(const struct wf_node_span *span) {
+    return list_of(span->chunks) == WF_RUN_LISTS - 1;
 }
 
 unsigned wf_run_touched(const struct wf_node_area *area, unsigned first, unsigned chunks) {
@@ -114,7 +124,7 @@ static unsigned fit_from(const struct wf_node_span *span, unsigned from, unsigne
 static unsigned fit(struct wf_node_span *span, unsigned chunks, unsigned align) {
     const struct wf_node_area *area = wf_area_of(span);
     unsigned first = fit_from(span, span->first, chunks, align), from = first;
-    if (!first || span->chunks < WF_RUN_LISTS || !wf_run_touched(area, span->first, span->chunks))
+    if (!first || !is_long(span) || !wf_run_touched(area, span->first, span->chunks))
         return first;
     while (!wf_run_touched(area, from, 1) && from < (unsigned)span->first + span->chunks - 1)
         from++;
@@ -137,7 +147,7 @@ static struct wf_node_span *best_in(struct wf_node_span *list, unsigned chunks, 
             best = span;
             least = cost;
         }
-        if (best && list_of(span->chunks) < WF_RUN_LISTS - 1)
+        if (best && !is_long(span))
             break;
     }
     return best;
@@ -264,7 +274,7 @@ void wf_run_mark(struct wf_node_pool *pool, struct wf_node_span *span, uint32_t 
 /* ---- mappings of one object ---- */
 
 void *wf_mapping_take(struct wf_node_pool *pool, size_t bytes, size_t align) {
-    size_t offset = align > WF_CHUNK_BYTES ? align : WF_CHUNK_BYTES;
+    size_t offset = align > MAPPING_HEADER ? align : MAPPING_HEADER;
     if (bytes > SIZE_MAX / 2 - offset) {
         wf_fail(WEFT_ENOMEM, "%zu bytes exceed the address space", bytes);
         return NULL;

@@ -1,6 +1,6 @@
 /*
  * Areas: where the objects of a node pool lie. An area is address space that begins at a multiple of its size, so that the address of an
- * object tells its area, and the area's map what the object is. It consists of chunks of 64 KiB; runs of chunks are given out as spans
+ * object tells its area, and the area's map what the object is. It consists of chunks of 16 KiB; runs of chunks are given out as spans
  * (node_span.h), and a run that is free joins the free runs beside it. The first chunks of an area hold this header; nothing of
  * the allocator is kept in free memory.
  *
@@ -80,7 +80,7 @@ static inline char *wf_span_start(struct wf_node_span *span) {
     return wf_chunk_start(area, (unsigned)(span - area->spans));
 }
 
-/* The free runs of a node pool by their length, the last list for all that are longer. */
+/* The free runs of a node pool by their length: the last list for all that are longer, and some before it for lengths that differ little. */
 #define WF_RUN_LISTS 64u
 struct wf_free_runs {
     struct wf_node_span *lists[WF_RUN_LISTS]; /* L */

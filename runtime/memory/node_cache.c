@@ -6,7 +6,9 @@
 #include "base/status.h"
 #include "memory/node_check.h"
 
-#define NO_TAG 0xffffff00u /* no node pool has it; nor 0, which is that of free chunks */
+#define NO_TAG 0xffffff00u             /* no node pool has it; nor 0, which is that of free chunks */
+#define CACHE_LEAST ((size_t)64 << 10) /* what a thread should have in its cache is this or more, however small the node pool */
+#define TURN 256u                      /* changes of magazines, see count_change() */
 #define FOUR(x) x, x, x, x
 #define SIZE_CLASSES_TIMES(x)                                                                                                    \
     FOUR(x), FOUR(x), FOUR(x), FOUR(x), FOUR(x), FOUR(x), FOUR(x), FOUR(x), FOUR(x), FOUR(x), FOUR(x), FOUR(x), FOUR(x),         \
@@ -52,7 +54,7 @@ static struct wf_magazine *magazine_of(void **top) {
 }
 
 static void load_magazine(struct wf_bins *bins, unsigned size_class, struct wf_magazine *magazine) {
-    set_top(bins, size_class, wf_magazine_first(magazine, wf_magazine_room(size_class)) + magazine->count - 1);
+    set_top(bins, size_class, wf_magazine_first(magazine) + magazine->count - 1);
 }
 
 /* Take the magazine that the thread works with out of its hands; it counts its objects again. NULL: there is none. */
@@ -60,7 +62,7 @@ static struct wf_magazine *unload_magazine(struct wf_bins *bins, unsigned size_c
     void **top = top_of(bins, size_class);
     struct wf_magazine *magazine = magazine_of(top);
     if (magazine)
-        magazine->count = (uint32_t)(top + 1 - wf_magazine_first(magazine, wf_magazine_room(size_class)));
+        magazine->count = (uint32_t)(top + 1 - wf_magazine_first(magazine));
     set_top(bins, size_class, NO_TOP);
     return magazine;
 }
@@ -68,6 +70,54 @@ static struct wf_magazine *unload_magazine(struct wf_bins *bins, unsigned size_c
 static void set_spare(struct wf_bins *bins, unsigned size_class, struct wf_magazine *spare) {
     bins->spares[size_class] = spare;
     wf_store(&bins->spare_counts[size_class], spare ? spare->count : 0, WF_RELAXED);
+}
+
+/* To the depot, as wf_node_pool_put(). */
+static struct wf_magazine *hand_over(struct wf_bins *bins, unsigned size_class, struct wf_magazine *magazine) {
+    if (bins->remote)
+        wf_fetch_add(&bins->pool->depots[size_class].remote, magazine->count, WF_RELAXED); /* a statistic */
+    return wf_node_pool_put(bins->pool, size_class, magazine);
+}
+
+static void give_back(struct wf_bins *bins, unsigned size_class, struct wf_magazine *magazine) {
+    if (magazine && magazine->count)
+        magazine = hand_over(bins, size_class, magazine);
+    if (magazine)
+        wf_depot_push(bins->pool->table, &bins->pool->depots[size_class].empty, magazine);
+}
+
+static void flush_class(struct wf_bins *bins, unsigned size_class) {
+    struct wf_magazine *spare = bins->spares[size_class];
+    give_back(bins, size_class, unload_magazine(bins, size_class));
+    set_spare(bins, size_class, NULL);
+    give_back(bins, size_class, spare);
+}
+
+/* All magazines go to the depot. */
+static void flush(struct wf_bins *bins) {
+    for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++)
+        flush_class(bins, k);
+}
+
+/* A magazine of a class is used up, or full. What had no such change in a turn and the one before goes to the depot. */
+static void count_change(struct wf_bins *bins, unsigned size_class) {
+    bins->recent |= UINT64_C(1) << size_class;
+    if (++bins->changes < TURN)
+        return;
+    for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++)
+        if (!((bins->recent | bins->before) >> k & 1))
+            flush_class(bins, k);
+    bins->before = bins->recent;
+    bins->recent = UINT64_C(1) << size_class;
+    bins->changes = 0;
+}
+
+/* Room of an empty magazine: its share of what the thread should have, with two for each class that it uses. */
+static void choose_room(struct wf_bins *bins, unsigned size_class, struct wf_magazine *magazine) {
+    size_t most = wf_load(&bins->pool->cache_bytes, WF_RELAXED);
+    size_t share = (most > CACHE_LEAST ? most : CACHE_LEAST) / 2 / (unsigned)__builtin_popcountll(bins->recent | bins->before);
+    share = share > WF_MAGAZINE_MOST ? WF_MAGAZINE_MOST : share < WF_MAGAZINE_LEAST ? WF_MAGAZINE_LEAST : share;
+    wf_magazine_set_room(magazine, wf_magazine_fit(size_class, share));
 }
 
 static void bins_init(struct wf_bins *bins, struct wf_node_pool *pool, void ***tops) {
@@ -87,9 +137,8 @@ static void reverse(void **objects, unsigned count) {
 
 /* Objects from the spans, so that the lowest is handed out first. */
 static void fill_magazine(struct wf_node_pool *pool, unsigned size_class, struct wf_magazine *magazine) {
-    unsigned room = wf_magazine_room(size_class);
-    void **first = wf_magazine_first(magazine, room);
-    magazine->count = wf_node_pool_carve(pool, size_class, first, room);
+    void **first = wf_magazine_first(magazine);
+    magazine->count = wf_node_pool_carve(pool, size_class, first, wf_load(&magazine->room, WF_RELAXED));
     reverse(first, magazine->count);
 }
 
@@ -102,6 +151,8 @@ static void *alloc_without_magazine(struct wf_node_pool *pool, unsigned size_cla
 static void *refill(struct wf_bins *bins, unsigned size_class) {
     struct wf_node_pool *pool = bins->pool;
     struct wf_magazine *loaded = unload_magazine(bins, size_class), *spare = bins->spares[size_class], *full;
+    count_change(bins, size_class);
+    bins->freeing &= ~(UINT64_C(1) << size_class);
     if (!loaded && !(loaded = wf_node_pool_empty(pool, size_class)))
         return alloc_without_magazine(pool, size_class);
     if (spare && spare->count) {
@@ -114,6 +165,7 @@ static void *refill(struct wf_bins *bins, unsigned size_class) {
             set_spare(bins, size_class, loaded);
         loaded = full;
     } else {
+        choose_room(bins, size_class, loaded);
         fill_magazine(pool, size_class, loaded);
     }
     load_magazine(bins, size_class, loaded);
@@ -127,35 +179,41 @@ static void *refill(struct wf_bins *bins, unsigned size_class) {
 /* A magazine without objects; where there is none, the spare one's objects go back to the spans. NULL: there is no spare one. */
 static struct wf_magazine *make_room(struct wf_bins *bins, unsigned size_class) {
     struct wf_magazine *magazine = wf_node_pool_empty(bins->pool, size_class);
-    if (magazine || !bins->spares[size_class])
+    if (magazine || !(magazine = bins->spares[size_class]))
         return magazine;
-    magazine = bins->spares[size_class];
     set_spare(bins, size_class, NULL);
-    wf_node_pool_give(bins->pool, size_class, wf_magazine_first(magazine, wf_magazine_room(size_class)), magazine->count);
+    wf_node_pool_give(bins->pool, size_class, wf_magazine_first(magazine), magazine->count);
     magazine->count = 0;
     return magazine;
 }
 
-/* To the depot, as wf_node_pool_put(). */
-static struct wf_magazine *hand_over(struct wf_bins *bins, unsigned size_class, struct wf_magazine *magazine) {
-    if (bins->remote)
-        wf_fetch_add(&bins->pool->depots[size_class].remote, magazine->count, WF_RELAXED); /* a statistic */
-    return wf_node_pool_put(bins->pool, size_class, magazine);
+/*
+ * The thread's magazine is full and becomes the spare one; a full spare one goes to the depot, an empty one is returned. A thread that
+ * fills two in a row frees what others allocate, and keeps no spare one.
+ */
+static struct wf_magazine *put_aside(struct wf_bins *bins, unsigned size_class, struct wf_magazine *loaded) {
+    struct wf_magazine *spare = bins->spares[size_class], *next = NULL;
+    if (spare)
+        next = spare->count ? hand_over(bins, size_class, spare) : spare;
+    set_spare(bins, size_class, NULL);
+    if (bins->freeing >> size_class & 1)
+        give_back(bins, size_class, loaded);
+    else
+        set_spare(bins, size_class, loaded);
+    bins->freeing |= UINT64_C(1) << size_class;
+    return next;
 }
 
-/* The thread's magazine is full, or there is none: take the spare one if that is empty, else the spare one goes to the depot. */
 static void overflow(struct wf_bins *bins, unsigned size_class, void *object) {
-    struct wf_node_pool *pool = bins->pool;
-    struct wf_magazine *loaded = unload_magazine(bins, size_class), *spare = bins->spares[size_class], *next = NULL;
-    if (loaded) {
-        set_spare(bins, size_class, loaded);
-        if (spare)
-            next = spare->count ? hand_over(bins, size_class, spare) : spare;
-    }
+    struct wf_magazine *loaded = unload_magazine(bins, size_class), *next = NULL;
+    count_change(bins, size_class);
+    if (loaded)
+        next = put_aside(bins, size_class, loaded);
     if (!next && !(next = make_room(bins, size_class))) {
-        wf_node_pool_give(pool, size_class, &object, 1);
+        wf_node_pool_give(bins->pool, size_class, &object, 1);
         return;
     }
+    choose_room(bins, size_class, next);
     load_magazine(bins, size_class, next);
     void **top = top_of(bins, size_class) + 1;
     *top = object;
@@ -178,23 +236,6 @@ static void put(struct wf_bins *bins, unsigned size_class, void *object) {
     }
     *top = object;
     set_top(bins, size_class, top);
-}
-
-static void give_back(struct wf_bins *bins, unsigned size_class, struct wf_magazine *magazine) {
-    if (magazine && magazine->count)
-        magazine = hand_over(bins, size_class, magazine);
-    if (magazine)
-        wf_depot_push(bins->pool->table, &bins->pool->depots[size_class].empty, magazine);
-}
-
-/* All magazines go to the depot. */
-static void flush(struct wf_bins *bins) {
-    for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++) {
-        struct wf_magazine *spare = bins->spares[k];
-        give_back(bins, k, unload_magazine(bins, k));
-        set_spare(bins, k, NULL);
-        give_back(bins, k, spare);
-    }
 }
 
 /* ---- the caches of a thread ---- */
@@ -448,11 +489,11 @@ void wf_caches_detach(struct wf_node_memory *memory) {
 
 static void count_bins(const struct wf_bins *bins, size_t *counts) {
     for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++) {
-        void **top = top_of(bins, k);
+        void **top = top_of(bins, k), **first;
         struct wf_magazine *magazine = magazine_of(top);
         counts[k] += wf_load(&bins->spare_counts[k], WF_RELAXED);
-        if (magazine)
-            counts[k] += (size_t)(top + 1 - wf_magazine_first(magazine, wf_magazine_room(k)));
+        if (magazine && (first = wf_magazine_first(magazine)) <= top) /* it may have changed */
+            counts[k] += (size_t)(top + 1 - first);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "machine/binding.h"
 #include "memory/node_cache.h"
 #include "memory/node_span.h"
+#include "memory/node_trim.h"
 
 static size_t round_up(size_t bytes, size_t unit) {
     return (bytes + unit - 1) / unit * unit;
@@ -78,7 +79,6 @@ struct wf_node_pool *wf_node_pool_of(struct wf_node_memory *memory, unsigned nod
 
 /* ---- magazines ---- */
 
-/* A fresh one has no object, and NULL below the first. */
 static struct wf_magazine *fresh_magazine(struct wf_node_pool *pool) {
     uint32_t number = wf_load(&pool->magazines, WF_RELAXED);
     do
@@ -90,6 +90,8 @@ static struct wf_magazine *fresh_magazine(struct wf_node_pool *pool) {
 
 struct wf_magazine *wf_node_pool_empty(struct wf_node_pool *pool, unsigned size_class) {
     struct wf_magazine *magazine = wf_depot_pop(pool->table, &pool->depots[size_class].empty);
+    for (unsigned k = 0; !magazine && k < WEFT_SIZE_CLASSES; k++) /* another class's, before there is one more */
+        magazine = wf_depot_pop(pool->table, &pool->depots[k].empty);
     return magazine ? magazine : fresh_magazine(pool);
 }
 
@@ -112,20 +114,28 @@ struct wf_magazine *wf_node_pool_put(struct wf_node_pool *pool, unsigned size_cl
         return NULL;
     }
     wf_fetch_sub(&depot->objects, count, WF_RELAXED);
-    wf_node_pool_give(pool, size_class, wf_magazine_first(magazine, wf_magazine_room(size_class)), count);
+    wf_node_pool_give(pool, size_class, wf_magazine_first(magazine), count);
     magazine->count = 0;
     return magazine;
 }
 
-/* What a depot may keep: half a megabyte, an eighth of the objects there are, two magazines, whichever is most. */
+/*
+ * What a depot may keep: half a megabyte, an eighth of the objects there are, two magazines, whichever is most. What a thread should
+ * keep: a quarter of the chunks in use.
+ */
 static void set_most(struct wf_node_pool *pool, unsigned size_class) {
     size_t few = ((size_t)512 << 10) / weft_class_bytes(size_class), share = pool->classes[size_class].carved / 8;
-    size_t least = (size_t)2 * wf_magazine_room(size_class), most = few > share ? few : share;
+    size_t least = (size_t)2 * wf_magazine_fit(size_class, WF_MAGAZINE_MOST), most = few > share ? few : share;
     wf_store(&pool->depots[size_class].objects_most, most > least ? most : least, WF_RELAXED);
+    size_t cache = pool->used_chunks * WF_CHUNK_BYTES / 4;
+    if (wf_load(&pool->cache_bytes, WF_RELAXED) != cache) /* other threads' caches have the line */
+        wf_store(&pool->cache_bytes, cache, WF_RELAXED);
 }
 
 unsigned wf_node_pool_carve(struct wf_node_pool *pool, unsigned size_class, void **objects, unsigned most) {
     pthread_mutex_lock(&pool->lock);
+    if (wf_spans_want_pages(pool, size_class))
+        wf_depots_trim(pool);
     unsigned count = wf_spans_take(pool, size_class, objects, most);
     set_most(pool, size_class);
     pthread_mutex_unlock(&pool->lock);

@@ -52,9 +52,12 @@ struct wf_node_pool {
     size_t free_touched;             /* L: chunks of free runs that may have pages */
     size_t kept_chunks;              /* L: of these, that stay so, see node_trim.h */
     size_t trim_chunks;              /* L: look whether some may go once there are more than this */
+    unsigned trim_class;             /* L: whose depot is emptied next, see node_trim.h */
     size_t large, large_bytes;       /* L: objects above the classes that the program holds */
     struct wf_class_spans classes[WEFT_SIZE_CLASSES];
-    WF_LINE_ALIGNED wf_atomic_u32 magazines; /* A: taken from the table; relaxed: a number is whoever's got it */
+    WF_LINE_ALIGNED wf_atomic_u64
+        cache_bytes;         /* A: what a thread should have in its cache; relaxed: a hint; written under the lock */
+    wf_atomic_u32 magazines; /* A: taken from the table; relaxed: a number is whoever's got it */
     struct wf_depot depots[WEFT_SIZE_CLASSES];
 };
 
@@ -93,9 +96,13 @@ static inline struct wf_node_pool *wf_node_pool_if(struct wf_node_memory *memory
     return wf_load(&memory->pools[node], WF_ACQUIRE); /* pairs with wf_node_pool_of() */
 }
 
-/* Objects of one magazine of a class: large objects are few. */
-static inline unsigned wf_magazine_room(unsigned size_class) {
-    size_t fit = ((size_t)32 << 10) / weft_class_bytes(size_class);
+/* Bytes of the objects that a magazine has room for: less would not be worth its own size and its way, more only lies there. */
+#define WF_MAGAZINE_LEAST ((size_t)16 << 10)
+#define WF_MAGAZINE_MOST ((size_t)32 << 10)
+
+/* As objects of a class. */
+static inline unsigned wf_magazine_fit(unsigned size_class, size_t bytes) {
+    size_t fit = bytes / weft_class_bytes(size_class);
     return fit > WF_MAGAZINE_OBJECTS ? (unsigned)WF_MAGAZINE_OBJECTS : fit ? (unsigned)fit : 1;
 }
 
@@ -124,9 +131,15 @@ bool wf_node_pool_resize_large(struct wf_node_pool *pool, void *object, size_t b
 /* Bytes of an object of whatever kind. */
 size_t wf_object_bytes(const void *object);
 
-/* First object of a magazine of `room` objects. */
-static inline void **wf_magazine_first(struct wf_magazine *magazine, unsigned room) {
-    return &magazine->words[WF_MAGAZINE_WORDS - room];
+/* First object of a magazine. */
+static inline void **wf_magazine_first(struct wf_magazine *magazine) {
+    return &magazine->words[WF_MAGAZINE_WORDS - wf_load(&magazine->room, WF_RELAXED)];
+}
+
+/* Choose how many objects an empty magazine has room for, in [1, WF_MAGAZINE_OBJECTS]. */
+static inline void wf_magazine_set_room(struct wf_magazine *magazine, unsigned room) {
+    wf_store(&magazine->room, room, WF_RELAXED);
+    wf_magazine_first(magazine)[-1] = NULL;
 }
 
 #endif

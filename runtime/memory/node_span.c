@@ -7,7 +7,11 @@
 #include "memory/pages.h"
 
 /* A node pool that uses less than this has its pages from page faults as they are touched, a larger one whole chunks before. */
-#define POPULATE_FROM_CHUNKS ((1u << 20) / WF_CHUNK_BYTES)
+#define POPULATE_FROM_CHUNKS ((8u << 20) / WF_CHUNK_BYTES)
+
+/* A class that has little gets small spans: what is free in them is nobody else's. */
+#define LARGE_SPANS_FROM_CHUNKS ((1u << 20) / WF_CHUNK_BYTES)
+#define LARGE_SPAN_CHUNKS ((64u << 10) / WF_CHUNK_BYTES)
 
 /* Chunks of a span: the fewest whose rest is at most a sixteenth. */
 static unsigned chunks_of(size_t bytes) {
@@ -15,6 +19,12 @@ static unsigned chunks_of(size_t bytes) {
     while (chunks * WF_CHUNK_BYTES % bytes * 16 > chunks * WF_CHUNK_BYTES)
         chunks++;
     return chunks;
+}
+
+/* Chunks of the next span of a class. */
+static unsigned next_chunks(const struct wf_class_spans *spans, size_t bytes) {
+    unsigned chunks = chunks_of(bytes);
+    return chunks < LARGE_SPAN_CHUNKS && spans->chunks >= LARGE_SPANS_FROM_CHUNKS ? chunks * LARGE_SPAN_CHUNKS : chunks;
 }
 
 static uint64_t *bits_of(struct wf_node_span *span) {
@@ -47,7 +57,7 @@ static bool is_used_up(const struct wf_node_span *span) {
 static struct wf_node_span *add_span(struct wf_node_pool *pool, unsigned size_class) {
     struct wf_class_spans *spans = &pool->classes[size_class];
     size_t bytes = weft_class_bytes(size_class);
-    struct wf_node_span *span = wf_run_take(pool, chunks_of(bytes), 1);
+    struct wf_node_span *span = wf_run_take(pool, next_chunks(spans, bytes), 1);
     if (!span)
         return NULL;
     span->state = WF_SPAN_SMALL;
@@ -134,6 +144,11 @@ unsigned wf_spans_take(struct wf_node_pool *pool, unsigned size_class, void **ob
         unlink_span(spans, span);
     }
     return count;
+}
+
+bool wf_spans_want_pages(const struct wf_node_pool *pool, unsigned size_class) {
+    const struct wf_class_spans *spans = &pool->classes[size_class];
+    return !spans->some && pool->free_touched < next_chunks(spans, weft_class_bytes(size_class));
 }
 
 void wf_spans_give(struct wf_node_pool *pool, unsigned size_class, void *object) {

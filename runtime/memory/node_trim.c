@@ -17,6 +17,8 @@
 
 #define LEAST_CHUNKS (((size_t)32 << 20) / WF_CHUNK_BYTES) /* below this nothing goes by itself */
 #define STEP_CHUNKS (((size_t)8 << 20) / WF_CHUNK_BYTES)   /* after a look, so much more before the next one */
+#define DEPOT_SHARE 8               /* of the chunks in use, what depots may have when fresh ones are wanted */
+#define STEP_OBJECTS ((size_t)4096) /* out of the depots at once: others wait for the lock meanwhile */
 
 static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
@@ -71,24 +73,44 @@ void wf_runs_trim(struct wf_node_pool *pool) {
     pool->trim_chunks = pool->free_touched + STEP_CHUNKS; /* a look that finds nothing is not repeated at once */
 }
 
-/* Everything in the depot back to the spans. */
-static void empty_depot(struct wf_node_pool *pool, unsigned size_class) {
-    unsigned room = wf_magazine_room(size_class);
-    for (struct wf_magazine *magazine; (magazine = wf_node_pool_full(pool, size_class));) {
-        wf_node_pool_give(pool, size_class, wf_magazine_first(magazine, room), magazine->count);
+/* Magazines of one class in the depot back to the spans, until `most` objects or a few more are. Returns their number. */
+static size_t empty_depot(struct wf_node_pool *pool, unsigned size_class, size_t most) {
+    size_t count = 0;
+    for (struct wf_magazine *magazine; count < most && (magazine = wf_node_pool_full(pool, size_class));) {
+        void **first = wf_magazine_first(magazine);
+        for (unsigned i = 0; i < magazine->count; i++)
+            wf_spans_give(pool, size_class, first[i]);
+        count += magazine->count;
         magazine->count = 0;
         wf_depot_push(pool->table, &pool->depots[size_class].empty, magazine);
     }
+    return count;
+}
+
+static size_t depot_bytes(struct wf_node_pool *pool) {
+    size_t bytes = 0;
+    for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++)
+        bytes += (size_t)wf_load(&pool->depots[k].objects, WF_RELAXED) * weft_class_bytes(k); /* about: nothing rests on it */
+    return bytes;
+}
+
+void wf_depots_trim(struct wf_node_pool *pool) {
+    if (depot_bytes(pool) <= pool->used_chunks * WF_CHUNK_BYTES / DEPOT_SHARE)
+        return;
+    size_t count = 0;
+    for (unsigned looks = 0; looks < WEFT_SIZE_CLASSES && count < STEP_OBJECTS; looks++) {
+        count += empty_depot(pool, pool->trim_class, STEP_OBJECTS - count);
+        pool->trim_class = (pool->trim_class + 1) % WEFT_SIZE_CLASSES;
+    }
+    wf_spans_trim(pool);
 }
 
 void wf_node_pool_trim(struct wf_node_pool *pool, size_t keep_bytes) {
     size_t keep_chunks = keep_bytes / WF_CHUNK_BYTES;
     pthread_mutex_lock(&pool->lock);
     pool->kept_chunks = keep_chunks;
-    pthread_mutex_unlock(&pool->lock);
     for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++)
-        empty_depot(pool, k);
-    pthread_mutex_lock(&pool->lock);
+        empty_depot(pool, k, SIZE_MAX);
     wf_spans_trim(pool);
     trim_runs(pool, keep_chunks, 1);
     pool->trim_chunks = 0;

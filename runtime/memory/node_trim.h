@@ -11,6 +11,9 @@
 /* L: if there is too much free memory, give some back. */
 void wf_runs_trim(struct wf_node_pool *pool);
 
+/* L: before fresh pages are used: if depots have much, some of it goes back to the spans, and runs become free. */
+void wf_depots_trim(struct wf_node_pool *pool);
+
 /* Takes the lock. See weft_node_trim(); the caller has given back what it has itself. */
 void wf_node_pool_trim(struct wf_node_pool *pool, size_t keep_bytes);
 

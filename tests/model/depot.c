@@ -108,6 +108,36 @@ static void check_two(void) {
     EXPLORE_CHECK(count_of(&depot.full) + count_of(&depot.empty) == 2);
 }
 
+/* Two classes that share their empty magazines: one thread takes one for the other class, and that one's magazine comes back to the first. */
+static struct wf_depot other;
+
+static void set_up_two_classes(void) {
+    set_up_empty();
+    other = (struct wf_depot){0};
+}
+
+static void move(wf_atomic_u64 *from, wf_atomic_u64 *to) {
+    struct wf_magazine *magazine = wf_depot_pop(table, from);
+    if (!magazine)
+        return;
+    use(magazine);
+    wf_depot_push(table, to, magazine);
+}
+
+static void there_and_back(void) {
+    move(&depot.empty, &other.full);
+    move(&depot.empty, &other.full);
+    move(&other.full, &depot.empty);
+}
+
+static void move_one(void) {
+    move(&depot.empty, &other.full);
+}
+
+static void check_two_classes(void) {
+    EXPLORE_CHECK(count_of(&depot.empty) + count_of(&other.full) == 2);
+}
+
 static const struct explore_case cases[] = {
     {.name = "depot/three", .set_up = set_up_full, .threads = {take_and_put, take_and_put, take_and_put}, .check = check_all},
     {.name = "depot/away_and_back",
@@ -115,6 +145,14 @@ static const struct explore_case cases[] = {
      .threads = {take_one, take_two_and_put_the_first},
      .check = check_some},
     {.name = "depot/exchange", .set_up = set_up_empty, .threads = {fill, drain}, .check = check_two},
+    {.name = "depot/two_classes",
+     .set_up = set_up_two_classes,
+     .threads = {there_and_back, move_one},
+     .check = check_two_classes},
+    {.name = "depot/two_classes_of_three",
+     .set_up = set_up_two_classes,
+     .threads = {there_and_back, move_one, move_one},
+     .check = check_two_classes},
     {.name = "depot/exchange_of_three", .set_up = set_up_empty, .threads = {fill, drain, drain}, .check = check_two},
 };
 

@@ -84,6 +84,58 @@ Test(alloc_memory, what_another_node_frees_is_counted) {
     weft_pool_destroy(pool);
 }
 
+static void *objects_of[1 << 14];
+
+static void make_and_free(weft_pool *pool, size_t bytes, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        objects_of[i] = weft_node_alloc(pool, WEFT_NODE_HOME, bytes);
+    for (size_t i = 0; i < count; i++)
+        weft_free(objects_of[i]);
+}
+
+/* Less than the depot of one size may keep. */
+Test(alloc_memory, what_one_size_has_left_serves_the_next) {
+    weft_pool *pool = pool_with(NULL);
+    const size_t bytes = 384 << 10;
+    for (size_t size = 48; size <= 1008; size += size) {
+        make_and_free(pool, size, bytes / size);
+        cr_assert_lt(stats_of(pool, 0).peak_bytes, 2 * bytes, "%zu KiB after objects of %zu bytes",
+                     stats_of(pool, 0).peak_bytes >> 10, size);
+    }
+    weft_pool_destroy(pool);
+}
+
+static size_t bytes_in_threads(weft_pool *pool) {
+    size_t bytes = 0;
+    for (unsigned k = 0; k < WEFT_SIZE_CLASSES; k++) {
+        weft_class_memory memory;
+        cr_assert_eq(weft_node_class_stats(pool, 0, k, &memory), WEFT_OK);
+        bytes += memory.in_threads * memory.object_bytes;
+    }
+    return bytes;
+}
+
+Test(alloc_memory, a_thread_keeps_less_of_each_size_the_more_it_uses) {
+    weft_pool *pool = pool_with(NULL);
+    make_and_free(pool, 1000, 40);
+    cr_assert_geq(bytes_in_threads(pool), 40 * 1000);
+    for (int round = 0; round < 20; round++)
+        for (unsigned k = 4; k < 28; k++)
+            make_and_free(pool, weft_class_bytes(k), 100);
+    cr_assert_lt(bytes_in_threads(pool), 24 * (16 << 10), "%zu", bytes_in_threads(pool));
+    weft_pool_destroy(pool);
+}
+
+Test(alloc_memory, sizes_that_are_used_no_more_leave_the_thread) {
+    weft_pool *pool = pool_with(NULL);
+    make_and_free(pool, 1000, 40);
+    cr_assert_gt(class_of(pool, 0, 1000).in_threads + class_of(pool, 0, 1024 + 16).in_threads, 0);
+    for (int round = 0; round < 20; round++)
+        make_and_free(pool, 48, 4096);
+    cr_assert_eq(class_of(pool, 0, 1000).in_threads + class_of(pool, 0, 1024 + 16).in_threads, 0);
+    weft_pool_destroy(pool);
+}
+
 /* Small and large objects, written to, all freed; the node pool has their pages still. */
 static void fill(weft_pool *pool, size_t bytes) {
     size_t count = bytes / 512;
