@@ -14,6 +14,7 @@
 #include "weft/fork.h"
 #include "weft/loop.h"
 #include "weft/memory.h"
+#include "weft/pipeline.h"
 #include "weft/plan.h"
 #include "weft/pool.h"
 #include "weft/scratch.h"

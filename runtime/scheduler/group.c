@@ -164,8 +164,7 @@ static void wait_outside(weft_group *group) {
     wf_waiters_remove(&waiter);
 }
 
-/* Whether the running task, or one that waits for it, counts in the group. */
-static bool inside(const struct wf_worker *worker, const weft_group *group) {
+bool wf_group_inside(const struct wf_worker *worker, const weft_group *group) {
     for (const struct wf_frame *frame = worker->frame; frame; frame = frame->parent)
         if (frame->group == group)
             return true;
@@ -179,7 +178,7 @@ weft_status weft_group_wait(weft_group *group) {
     if (status)
         return status;
     struct wf_worker *worker = wf_self_in(group->pool);
-    if (worker && worker->frame && inside(worker, group))
+    if (worker && worker->frame && wf_group_inside(worker, group))
         return wf_fail(WEFT_EDEADLK, "weft_group_wait() was called inside a task of the group: it would wait for itself");
     if (worker && worker->frame) {
         wf_sync(worker);

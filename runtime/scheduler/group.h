@@ -72,6 +72,9 @@ void wf_group_list(struct weft_group *group, struct wf_task_record *record);
 /* A worker waits for a group inside a task, all own slots of which are joined. */
 void wf_group_join(struct wf_worker *worker, struct weft_group *group);
 
+/* Whether the running task, or one that waits for it, counts in the group. */
+bool wf_group_inside(const struct wf_worker *worker, const struct weft_group *group);
+
 /* The side of the queue: claim a record, and take it off the list; false: the other side has it, only the record's memory is left. */
 bool wf_group_claim(struct wf_task_record *record);
 

@@ -173,6 +173,11 @@ bool wf_search_own(struct wf_worker *worker, struct wf_found *found) {
     return search_queue(worker, true, found) || (worker->ended_count && go_on(worker, found));
 }
 
+bool wf_search_waits(struct wf_worker *worker) {
+    return wf_ready_queue_has_work(&worker->ready) || wf_inbox_has_work(&worker->pool->nodes[worker->node]->inbox) ||
+           wf_broadcast_any(worker, true);
+}
+
 bool wf_search_lingering(struct wf_worker *worker, struct wf_found *found) {
     unsigned polls = worker->lingers && wf_load(&worker->pool->spin_ns, WF_RELAXED) ? WF_LINGER_POLLS : 0;
     worker->lingers = false;

@@ -40,6 +40,9 @@ bool wf_search_lingering(struct wf_worker *worker, struct wf_found *found);
 /* What only this worker may run, or what it left in its own queue: all that is left for one that rests. */
 bool wf_search_leftover(struct wf_worker *worker, struct wf_found *found);
 
+/* Whether something else waits for this worker than what it is at: in its own queue or inbox, or a loop. */
+bool wf_search_waits(struct wf_worker *worker);
+
 /* One search round of an idle worker, which counts as a searcher. False: nothing anywhere. */
 bool wf_search(struct wf_worker *worker, struct wf_found *found);
 

@@ -12,8 +12,7 @@
 #include "base/status.h"
 #include "scheduler/replan.h"
 
-/* All signals but the faults of the thread itself: Linux kills a process for a blocked one, whatever handler it has. */
-static void fill_signals(sigset_t *blocked) {
+void wf_start_signals(sigset_t *blocked) {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
     sigfillset(blocked);
     for (unsigned i = 0; i < WF_ARRAY_LENGTH(faults); i++)
@@ -23,7 +22,7 @@ static void fill_signals(sigset_t *blocked) {
 /* Attributes of worker `id`: its mask is set before it runs, signals are blocked, its stack is its own. */
 static int fill_attributes(const weft_pool *pool, unsigned id, const struct wf_cpu_mask *mask, pthread_attr_t *attributes) {
     sigset_t blocked;
-    fill_signals(&blocked);
+    wf_start_signals(&blocked);
     int error = pthread_attr_setsigmask_np(attributes, &blocked);
     if (!error)
         error = wf_stack_set(&pool->stacks[id], attributes);

@@ -24,6 +24,8 @@
 #ifndef WF_SCHEDULER_START_H
 #define WF_SCHEDULER_START_H
 
+#include <signal.h>
+
 #include "scheduler/pool.h"
 
 /*
@@ -31,6 +33,10 @@
  * pool. On failure all threads have ended; the pool holds what was made.
  */
 weft_status wf_pool_start(weft_pool *pool);
+
+/* What weft's threads block: all signals but the faults of the thread itself; Linux kills a process for a blocked one, whatever handler it
+ * has. */
+void wf_start_signals(sigset_t *blocked);
 
 /* The part of it that a worker does on its own thread where memory has several nodes. False: the thread is to end. */
 bool wf_start_set_up(weft_pool *pool, unsigned id);

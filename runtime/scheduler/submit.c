@@ -294,6 +294,10 @@ weft_status wf_submit(weft_pool *pool, unsigned node, const struct wf_task *task
     return WF_UNLIKELY(pool->submit_limit) ? submit_limited(pool, node, task, NULL, 1, full) : submit_one(pool, node, task);
 }
 
+weft_status wf_submit_always(weft_pool *pool, unsigned node, const struct wf_task *task) {
+    return submit_one(pool, node, task);
+}
+
 weft_status weft_submit(weft_pool *pool, weft_task_fn fn, void *arg, const weft_submit_options *options) {
     weft_submit_options known = {WEFT_SUBMIT_OPTIONS_INIT};
     weft_status status = check_submit(pool, fn, options, &known);

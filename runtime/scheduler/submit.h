@@ -66,6 +66,9 @@ void wf_tasks_share(struct wf_worker *worker, unsigned count);
 /* weft_submit() with everything checked. */
 weft_status wf_submit(weft_pool *pool, unsigned node, const struct wf_task *task, weft_full full);
 
+/* The same whatever the pool's limit, and never blocking: for the few tasks in whose name others were accepted. */
+weft_status wf_submit_always(weft_pool *pool, unsigned node, const struct wf_task *task);
+
 /* A worker adds a task to a group from inside a task, on its home or the worker's node: it is never refused, and the pool's end waits
  * for it. WEFT_ENOMEM. */
 weft_status wf_submit_inside(struct wf_worker *worker, const struct wf_task *task);

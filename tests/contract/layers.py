@@ -24,6 +24,7 @@ PUBLIC = {
     "weft/loop.h": "parallel",
     "weft/algorithm.h": "parallel",
     "weft/sort.h": "parallel",
+    "weft/pipeline.h": "parallel",
     "weft/array.h": "array",
     "weft.h": "observe",
 }

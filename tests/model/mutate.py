@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "summary", "versions", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop"]  # the cheap ones first
+PROGRAMS = ["deque", "ready_queue", "summary", "versions", "pipeline_gate", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop"]  # the cheap ones first
 WORLD = {"watch", "park", "join", "group", "room", "seat", "loop"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

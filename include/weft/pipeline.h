@@ -1,0 +1,207 @@
+/*
+ * Pipelines: tokens go through stages, many at once, and never more than T of them exist, so memory is bounded whatever the stages
+ * do. A token has a home node: its buffer and its scratch arena lie there, and workers of that node run its stages before others do.
+ * Stages that wait for files or the network run on threads of their own, never on the pool's workers.
+ *
+ *     static weft_status read_next(void *arg, weft_token *token);   // weft_token_end(token) when there is no more
+ *     static weft_status decode(void *arg, weft_token *token);
+ *     static weft_status write_out(void *arg, weft_token *token);
+ *
+ *     const weft_stage stages[] = {
+ *         {WEFT_STAGE_INIT, .name = "read", .run = read_next, .arg = &files, .kind = WEFT_STAGE_ORDERED, .threads = 1},
+ *         {WEFT_STAGE_INIT, .name = "decode", .run = decode},
+ *         {WEFT_STAGE_INIT, .name = "write", .run = write_out, .arg = &out, .kind = WEFT_STAGE_ORDERED, .threads = 1},
+ *     };
+ *     weft_pipeline *pipeline;
+ *     if (weft_pipeline_create(&pipeline, pool, stages, 3, 16, NULL) || weft_pipeline_run(pipeline, 0))
+ *         fprintf(stderr, "%s\n", weft_error_detail());            // "stage 'decode', token 17: ..."
+ *
+ * The first stage is the source: it gets empty tokens, one at a time unless it is PARALLEL, and fills them.
+ *
+ * When a stage fails, the source is called no more; the tokens before the failed one, in the order of indexes, go on to the end, those
+ * behind it are dropped. So an ordered output is always the whole beginning of what it would have been.
+ *
+ * Source: token pipelines as in oneTBB's parallel_pipeline and Pipeflow (Chiu et al., IEEE TPDS 2022).
+ */
+#ifndef WEFT_PIPELINE_H
+#define WEFT_PIPELINE_H
+
+#include "weft/pool.h"
+#include "weft/scratch.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weft_pipeline weft_pipeline;
+
+/** One item on its way. A stage owns it while it runs; what it writes, the next stage sees. */
+typedef struct weft_token {
+    void *data;            /**< the stages' own; NULL when the source gets the token */
+    void *buffer;          /**< token_bytes on the home node, kept from one use to the next; NULL: none */
+    weft_scratch *scratch; /**< an arena on the home node, empty when the source gets the token, reset when the token ends; NULL:
+                                no scratch_bytes */
+    uint64_t index;        /**< place in the order, from 0 in each run */
+    uint64_t epoch;        /**< as given to weft_pipeline_start() */
+    unsigned node;         /**< home, in [0, weft_pool_nodes(pool)) */
+    unsigned thread;       /**< who runs the stage: a worker of the pool, or for stages with threads one of those, from 0 */
+    size_t bytes;          /**< [out] what the stage has handled, for statistics; 0 before each stage */
+} weft_token;
+
+/**
+ * Do one stage's work on a token. What it spawns (weft_spawn()) has ended before the next stage begins.
+ *
+ * @return WEFT_OK: on to the next stage, unless weft_token_drop() or weft_token_end() was called. Any other status stops the pipeline
+ *         with it; say why with weft_token_fail().
+ */
+typedef weft_status (*weft_stage_fn)(void *arg, weft_token *token);
+
+typedef enum weft_stage_kind {
+    WEFT_STAGE_PARALLEL = 0, /**< any number of tokens at once, in any order */
+    WEFT_STAGE_SERIAL = 1,   /**< one token at a time, as they come */
+    WEFT_STAGE_ORDERED = 2,  /**< one token at a time, by index */
+} weft_stage_kind;
+
+/** A stage. Zero means the default of each field. Start from WEFT_STAGE_INIT. */
+typedef struct weft_stage {
+    size_t size;      /**< sizeof this struct as the caller knows it; the same in all stages of an array */
+    const char *name; /**< for errors and statistics; copied. Not NULL, not empty, no two alike */
+    weft_stage_kind kind;
+    weft_stage_fn run; /**< not NULL */
+    void *arg;
+    unsigned
+        threads; /**< 0: runs on the pool's workers and must not block. Else: runs on as many threads of its own, which may. 1 for
+                           stages that are not PARALLEL */
+    weft_status (*begin)(void *arg,
+                         unsigned thread); /**< called by each thread, or worker of the pool, before it first runs the stage:
+                                                           for what each needs for itself. NULL: nothing. A failure stops the pipeline */
+    void (*end)(void *arg,
+                unsigned thread); /**< for each begin() that succeeded, by weft_pipeline_destroy(): by the stage's own thread,
+                                                  or, in place of a worker, by the caller */
+    void (*interrupt)(
+        void *arg); /**< makes a run() that waits return soon (shutdown() of its socket, a write to its eventfd). Called
+                                       at most once a run, by whoever stops it: of all stages when it is canceled; of the source when
+                                       a stage has failed, since the tokens before go on. NULL: nothing */
+} weft_stage;
+
+#define WEFT_STAGE_INIT .size = sizeof(weft_stage)
+
+/** Options of a pipeline. Zero means the default of each field. Start from WEFT_PIPELINE_OPTIONS_INIT. */
+typedef struct weft_pipeline_options {
+    size_t size;
+    size_t token_bytes;   /**< buffer of each token; 0: none */
+    size_t scratch_bytes; /**< limit of each token's arena (weft_scratch_set_limit()); 0: tokens have none */
+} weft_pipeline_options;
+
+#define WEFT_PIPELINE_OPTIONS_INIT .size = sizeof(weft_pipeline_options)
+
+/**
+ * Make a pipeline, its tokens and its stages' threads. It runs as often as one likes; destroy it before its pool. Every node has a
+ * part of the tokens, by its number of workers.
+ *
+ * @param stages  count of them, the source first; copied.
+ * @param count   at least 1.
+ * @param tokens  T, from 1 to 2^20: tokens that exist at the same time.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, no stage, T out of range, a stage without name or function, threads where they cannot be; the
+ *         text names the stage; WEFT_ENOMEM; WEFT_EPERM: no thread could be made; WEFT_EFORK.
+ *
+ * Threads: any. Allocates all that runs need, but for what arenas grow to.
+ */
+WEFT_API weft_status weft_pipeline_create(weft_pipeline **pipeline, weft_pool *pool, const weft_stage *stages, unsigned count,
+                                          unsigned tokens, const weft_pipeline_options *options);
+
+/**
+ * Run until the source ends, and all tokens have. The same as weft_pipeline_start() and weft_pipeline_wait().
+ * Serial equivalent: for each token of the source, all stages one after the other.
+ */
+WEFT_API weft_status weft_pipeline_run(weft_pipeline *pipeline, uint64_t epoch);
+
+/**
+ * Begin a run, and return.
+ *
+ * @param epoch  any number; tokens carry it.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, or it was started already: wait for it first; WEFT_ENOMEM; WEFT_ECLOSED; WEFT_EFORK.
+ *
+ * Threads: any. Blocks: no. Orders: the caller's earlier writes are visible to the stages. A pool that is closed meanwhile fails the
+ * run with WEFT_ECLOSED, unless its workers can end it by themselves.
+ */
+WEFT_API weft_status weft_pipeline_start(weft_pipeline *pipeline, uint64_t epoch);
+
+/**
+ * Wait for the end of the run.
+ *
+ * @return WEFT_OK: the source has ended, and every token went through all stages or was dropped by one; WEFT_ECANCELED;
+ *         what a stage returned, the text naming stage and token (of several that failed the first by index); WEFT_EINVAL: NULL,
+ *         nothing was started; WEFT_EDEADLK: called by a stage of this pipeline; WEFT_EFORK.
+ *
+ * Threads: any, one per run. Inside a task of the pool it runs the pipeline's stages meanwhile. Blocks: yes.
+ * Orders: the stages' writes are visible to the caller.
+ */
+WEFT_API weft_status weft_pipeline_wait(weft_pipeline *pipeline);
+
+/** Ask the run to end: the source is called no more, tokens are dropped before their next stage. Threads: any, also stages. */
+WEFT_API void weft_pipeline_cancel(weft_pipeline *pipeline);
+
+/**
+ * Release a pipeline. NULL is allowed.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: it runs (nothing happens; cancel it, and wait for it).
+ *
+ * Threads: any but the pipeline's own. Blocks: until its threads have ended.
+ */
+WEFT_API weft_status weft_pipeline_destroy(weft_pipeline *pipeline);
+
+/** This token ends with this stage, without an error; ORDERED stages do not wait for it. Returns WEFT_OK, for return statements. */
+WEFT_API weft_status weft_token_drop(weft_token *token);
+
+/** The source has no more; its token is not used. Other stages: WEFT_EINVAL, which fails the stage. Returns WEFT_OK. */
+WEFT_API weft_status weft_token_end(weft_token *token);
+
+/** Say what went wrong, at most 200 bytes of it; comes back from weft_pipeline_wait(). Returns `status`; WEFT_OK counts as WEFT_EINVAL. */
+WEFT_API weft_status weft_token_fail(weft_token *token, weft_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/** Whether the token will be dropped, because the run was canceled or has failed before it: a long stage may look, and return. */
+WEFT_API bool weft_token_canceled(const weft_token *token);
+
+/** What a stage has done since the run began. */
+typedef struct weft_stage_stats {
+    const char *name;     /**< valid until the pipeline is destroyed */
+    uint64_t tokens;      /**< that it has run on, failures and drops included */
+    uint64_t dropped;     /**< by it */
+    uint64_t bytes;       /**< sum of weft_token.bytes */
+    uint64_t busy_ns;     /**< time in its function, over all threads; of short stages a sample, scaled */
+    double busy_share;    /**< busy time / (elapsed time x threads that may run it at once): near 1 at the bottleneck */
+    unsigned queued;      /**< tokens that wait for it now */
+    unsigned queued_most; /**< most so far */
+    double queued_mean;   /**< as tokens found it when they came */
+} weft_stage_stats;
+
+/** What a run has done. */
+typedef struct weft_pipeline_stats {
+    uint64_t started;       /**< tokens that the source has filled */
+    uint64_t finished;      /**< that went through all stages */
+    uint64_t dropped;       /**< by a stage, or because the run stopped */
+    uint64_t elapsed_ns;    /**< since the run began, or from its begin to its end */
+    uint64_t stages_local;  /**< calls of stages on the pool's workers that ran on their token's home node */
+    uint64_t stages_remote; /**< and elsewhere */
+    unsigned tokens;        /**< T */
+    unsigned bottleneck;    /**< the stage with the highest busy share */
+    uint64_t token_bytes;   /**< memory of all tokens: buffers, and present pages of their arenas */
+} weft_pipeline_stats;
+
+/**
+ * Read them, while it runs or afterwards. Nobody is stopped: counters may be some tokens old.
+ *
+ * @param stage  in [0, count).
+ * @return WEFT_OK; WEFT_EINVAL: NULL, no such stage.
+ *
+ * Threads: any; while a run begins its numbers may be those of two runs.
+ */
+WEFT_API weft_status weft_pipeline_stage_stats(weft_pipeline *pipeline, unsigned stage, weft_stage_stats *stats);
+WEFT_API weft_status weft_pipeline_get_stats(weft_pipeline *pipeline, weft_pipeline_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,237 @@
+/*
+ * Pipelines: what their rooms have in common.
+ *
+ *   pipeline.c           made, checked, released
+ *   pipeline_run.c       runs: begin, end, failure, cancel
+ *   pipeline_flow.c      tokens on their way through the stages, on the pool's workers
+ *   pipeline_gate.h      how they pass stages one at a time
+ *   pipeline_tokens.c    their memory, those that are free, and what stages say of them
+ *   pipeline_threads.c   stages on threads of their own
+ *   pipeline_stats.c     counters
+ *
+ * Who has a token (it lies in one place: a gate, a ready list, a thread's queue, the free ones, or somebody's hand) may write to it.
+ * Whoever has one takes it as far as it goes without a worker of the pool (wf_pipeline_move()): past gates and, if it is dropped, past
+ * stages. Then it lies in the ready list of its home node, unless the one who has it is a runner, a task of the pool, which goes on with
+ * it. Runners of a node look at its ready list, then at the source, and leave when both have nothing.
+ *
+ * No work is forgotten: whoever makes work visible (a token in a ready list; a token free while the source may be called) either is
+ * a runner of that node, and looks before it leaves, or calls wf_pipeline_offer() afterwards: that makes sure that a runner is on its way
+ * (`pending`), one that clears `pending` before it looks. Both sides are sequentially consistent, or under the list's lock.
+ *
+ * Whether it is worthwhile: two runners of stages that do next to nothing lose more on lines that go back and forth than they win. So
+ * runners take the time of a few tokens now and then, and while it is short (`worth` is 0) offer nothing that they can do themselves,
+ * and all but one leave.
+ *
+ * `source` holds why the source may not be called now, all bits clear: it may. TAKEN: by whoever has the right to call a source that is
+ * called once at a time. A run is over when the source has ended, or is stopped, and all tokens are free.
+ *
+ * A pipeline's own memory is shared with the runners that were offered and have not begun, which may be long after it was destroyed:
+ * `references`.
+ *
+ * Field letters: I fixed after it was made, O who has the token or is inside the gate, R fixed while it runs, A atomic, L under `lock`.
+ */
+#ifndef WF_PARALLEL_PIPELINE_H
+#define WF_PARALLEL_PIPELINE_H
+
+#include <pthread.h>
+
+#include "base/atomic.h"
+#include "base/compiler.h"
+#include "parallel/pipeline_gate.h"
+#include "parallel/pipeline_stats.h"
+#include "scheduler/group.h"
+#include "weft/pipeline.h"
+
+#define WF_PIPELINE_TOKENS_MOST (1u << 20)
+
+/* What a stage has said of its token, besides its status. */
+enum wf_verdict { WF_VERDICT_ON, WF_VERDICT_DROP, WF_VERDICT_END };
+
+struct wf_token {
+    struct wf_gated gated;   /* the list that it is in; first */
+    weft_token face;         /* O */
+    weft_pipeline *pipeline; /* I */
+    unsigned stage;          /* O: that it is at, or waits for */
+    uint8_t verdict;         /* O: of the stage that runs */
+    bool said;               /* O: and why it fails is in the thread's detail text */
+    bool entered;            /* O: the gate of its stage is passed */
+    bool hole;               /* O: dropped. It passes ORDERED stages without running, then ends */
+    bool counted;            /* O: among those that wait for its stage */
+    wf_atomic_u64 populated; /* A: bytes of its arena that were present at its last end; relaxed: statistics */
+};
+
+struct wf_stage_thread {
+    weft_pipeline *pipeline;        /* I */
+    unsigned stage, number;         /* I */
+    pthread_t thread;               /* the creator's */
+    struct wf_stage_counts *counts; /* I */
+};
+
+/* The threads of a stage and the tokens that wait for them. */
+struct wf_stage_threads {
+    struct wf_stage_thread *threads; /* I; NULL: runs on the pool */
+    unsigned count;                  /* I */
+    unsigned begun;                  /* the creator's: those that exist */
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct wf_token *first, *last; /* L: this lock */
+    bool quit;                     /* L */
+};
+
+struct wf_stage {
+    weft_stage face;       /* I */
+    unsigned number;       /* I */
+    wf_atomic_u64 limit;   /* A: tokens from this index on are dropped before it. Lowered by who stops the run, and then read by
+                            others whenever they come to look; relaxed, it guards nothing */
+    struct wf_order order; /* ORDERED */
+    struct wf_turns turns; /* SERIAL */
+    struct wf_stage_threads own;
+    struct wf_stage_queue queue;
+};
+
+/* One node's part. */
+struct wf_pipeline_node {
+    WF_LINE_ALIGNED weft_pipeline *pipeline; /* I */
+    unsigned index;                          /* I */
+    wf_atomic_u32 pending;                   /* A: a runner was offered and has not begun; see above */
+    pthread_mutex_t lock;
+    struct wf_token *first, *last; /* L: this lock. Ready, oldest first */
+    wf_atomic_u32 ready;           /* A: written L; how many */
+    struct wf_token *free;         /* L: the pipeline's lock */
+    wf_atomic_u32 free_count;      /* A: written L: the pipeline's lock */
+};
+
+/* Bits of `source`. */
+#define WF_SOURCE_TAKEN 1u
+#define WF_SOURCE_ENDED 2u
+#define WF_SOURCE_STOPPED 4u /* the run fails or is canceled */
+#define WF_SOURCE_CLOSED 8u  /* nothing runs */
+
+#define WF_FAILURE_TEXT 384
+
+struct weft_pipeline {
+    weft_pool *pool;                      /* I */
+    struct weft_group inside;             /* I: marks the frames of runners; counts nothing */
+    struct wf_stage *stages;              /* I */
+    unsigned count;                       /* I */
+    unsigned token_count, node_count;     /* I */
+    size_t token_bytes;                   /* I */
+    char *names;                          /* I: all stages', one after the other */
+    struct wf_token *tokens;              /* I */
+    struct wf_pipeline_node *nodes;       /* I */
+    struct wf_stage_counts *counts;       /* I: see pipeline_stats.h */
+    unsigned participants;                /* I */
+    uint64_t epoch;                       /* R */
+    wf_atomic_u64 next_index;             /* A: written by who has TAKEN, relaxed; of PARALLEL sources by all */
+    wf_atomic_u32 references;             /* A: see above */
+    WF_LINE_ALIGNED wf_atomic_u32 source; /* A: see above */
+    wf_atomic_u32 free_count;             /* A: written L: tokens that are free */
+    WF_LINE_ALIGNED wf_atomic_u32 active; /* A: runners at work */
+    wf_atomic_u32 helpers;                /* A: workers that wait for the run and may sleep; see pipeline_run.c */
+    wf_atomic_u32 worth;                  /* A: it pays to offer work to others; relaxed: a hint */
+    wf_atomic_u64 segment_ns;             /* A: smoothed, what a runner has to do for a token at a time; relaxed */
+    WF_LINE_ALIGNED pthread_mutex_t lock;
+    pthread_cond_t token_free;          /* L: for threads of the source */
+    wf_atomic_u32 running;              /* A: written L: from start to the end of the last token */
+    bool started;                       /* L: and not waited for */
+    bool interrupted;                   /* L: the source's, in this run */
+    bool canceled;                      /* L: all stages are interrupted */
+    bool quit;                          /* L: the threads of the source end */
+    weft_status failure;                /* L */
+    uint64_t failed_index;              /* L */
+    char failure_text[WF_FAILURE_TEXT]; /* L */
+    uint64_t finished, dropped;         /* L: tokens that ended elsewhere than on runners */
+    wf_atomic_u64 begin_ns, end_ns;     /* A: relaxed: statistics */
+};
+
+/* Who moves tokens. */
+struct wf_mover {
+    weft_pipeline *pipeline;
+    struct wf_pipeline_node *node;  /* a runner's; NULL: no runner */
+    struct wf_stage_counts *counts; /* its own; NULL: those under the lock */
+    struct wf_token *spare;         /* a runner's: has ended, and is not free yet */
+};
+
+static inline struct wf_token *wf_token_of(struct wf_gated *gated) {
+    return (struct wf_token *)gated; /* its first field */
+}
+
+static inline struct wf_gated *wf_gated_of(struct wf_token *token) {
+    return (struct wf_gated *)token;
+}
+
+static inline struct wf_token *wf_token_behind(weft_token *face) {
+    return WF_CONTAINER_OF(face, struct wf_token, face);
+}
+
+/* pipeline.c */
+void wf_pipeline_refer(weft_pipeline *pipeline);
+void wf_pipeline_unrefer(weft_pipeline *pipeline);
+
+/* pipeline_tokens.c: make and release; WEFT_ENOMEM, WEFT_EINVAL: limits of arenas. */
+weft_status wf_tokens_make(weft_pipeline *pipeline, const weft_pipeline_options *options);
+void wf_tokens_release(weft_pipeline *pipeline);
+
+/* A free token of a node; NULL: none. Under the lock. */
+struct wf_token *wf_tokens_take(weft_pipeline *pipeline, struct wf_pipeline_node *node);
+
+/* A token whose way is over, by whom there is no runner or not anymore: it is free, and if it was the last the run is over. */
+void wf_token_free(weft_pipeline *pipeline, struct wf_token *token, bool finished, bool dropped);
+
+/* Empty it, for the next use. */
+void wf_token_clean(struct wf_token *token);
+
+/* The source gets it next. The caller has TAKEN, unless it is PARALLEL. */
+void wf_token_begin(weft_pipeline *pipeline, struct wf_token *token);
+
+/* After the source has returned: whether the token goes on its way, with its index (as a hole, perhaps). False: it was not used. */
+bool wf_source_used(weft_pipeline *pipeline, struct wf_token *token);
+
+/* pipeline_run.c: a stage has failed with its token. */
+WF_COLD void wf_pipeline_fail(struct wf_stage *stage, struct wf_token *token, weft_status status);
+
+/* Nothing goes on: work could be offered to nobody. */
+WF_COLD void wf_pipeline_abandon(weft_pipeline *pipeline, weft_status status);
+
+/* Under the lock, after anything that may end the run. True: it is over, the caller calls wf_pipeline_wake() once it has unlocked. */
+bool wf_pipeline_over(weft_pipeline *pipeline);
+void wf_pipeline_wake(weft_pipeline *pipeline);
+
+/* Whether the run is over, for who waits; acquire. */
+static inline bool wf_pipeline_idle(weft_pipeline *pipeline) {
+    return !wf_load(&pipeline->running, WF_ACQUIRE);
+}
+
+/* pipeline_flow.c: take the tokens of a list as far as they go without a worker. The first that then needs one is returned to a runner;
+ * the others lie in ready lists. */
+struct wf_token *wf_pipeline_move(struct wf_mover *mover, struct wf_token *list);
+
+/* A token that has passed a stage's gate leaves it, for the next stage. Behind it in the list: the one that waited for the gate, if any. */
+struct wf_token *wf_stage_leave(struct wf_stage *stage, struct wf_token *token);
+
+/* Work is visible near a node: see that a runner comes. False: none can be had. */
+bool wf_pipeline_offer(struct wf_pipeline_node *node, weft_status *status);
+
+/* The same from outside runners, which fail the run if none can be had. */
+void wf_pipeline_offer_or_fail(struct wf_pipeline_node *node);
+
+/* Inside a task: what a runner does, for a while. False: there was nothing. */
+bool wf_pipeline_help(struct wf_worker *worker, weft_pipeline *pipeline);
+
+/* All tokens in ready lists are to be dropped: do that. */
+void wf_pipeline_drain(weft_pipeline *pipeline);
+
+/* pipeline_threads.c */
+weft_status wf_threads_start(weft_pipeline *pipeline);
+void wf_threads_end(weft_pipeline *pipeline);
+
+/* A token waits for the stage's threads. */
+void wf_threads_put(struct wf_stage *stage, struct wf_token *token);
+
+/* Whether the caller is a thread of this pipeline. */
+bool wf_threads_inside(const weft_pipeline *pipeline);
+
+/* pipeline_stats.c: call the stage's function (counts, sampled time, begin, failure). */
+void wf_stage_call(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token, unsigned thread);
+
+#endif

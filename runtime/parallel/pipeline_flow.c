@@ -1,0 +1,454 @@
+/* Tokens on their way through the stages, on the pool's workers. What must hold stands in pipeline.h. */
+#include "parallel/pipeline.h"
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "scheduler/join.h"
+#include "scheduler/search.h"
+#include "scheduler/submit.h"
+#include "scheduler/waiters.h"
+
+#define LOOK_EVERY 4u       /* tokens between two looks at the clock */
+#define YIELD_NS 100000u    /* then others on this worker have a turn */
+#define WORTH_TOKEN_NS 1000 /* two runners pay if a token takes longer than this, */
+#define WORTH_STAGE_NS 200  /* and this for each stage: what it costs them when they meet there */
+
+/* A task of the pool that runs stages, or a worker that waits inside one. */
+struct runner {
+    struct wf_mover mover;
+    struct wf_worker *worker;
+    uint32_t followed;  /* since the last look at the clock */
+    uint64_t looked_ns; /* when that was */
+    uint64_t begin_ns;
+};
+
+static bool is_gated(const struct wf_stage *stage) {
+    return stage->face.kind != WEFT_STAGE_PARALLEL;
+}
+
+/* A token that has to wait counts; runs of stages count it out. */
+static void count_in(struct wf_stage *stage, struct wf_token *token) {
+    if (!token->counted && !token->hole)
+        wf_queue_enter(&stage->queue);
+    token->counted = !token->hole;
+}
+
+static void count_out(struct wf_stage *stage, struct wf_token *token) {
+    if (WF_UNLIKELY(token->counted))
+        wf_queue_leave(&stage->queue);
+    token->counted = false;
+}
+
+/* Pass the stage's gate, or leave the token there; holes wait at ORDERED gates only. */
+static bool enter(struct wf_stage *stage, struct wf_token *token) {
+    if (stage->face.kind == WEFT_STAGE_ORDERED) {
+        if (wf_order_arrive(&stage->order, token->face.index))
+            return true;
+        count_in(stage, token);
+        return wf_order_wait(&stage->order, token->face.index, &token->gated);
+    }
+    if (stage->face.kind == WEFT_STAGE_PARALLEL || token->hole || wf_turns_enter(&stage->turns))
+        return true;
+    count_in(stage, token);
+    return wf_turns_wait(&stage->turns, &token->gated);
+}
+
+/* Leave a gate that the token has passed; NULL: nobody waits. */
+static struct wf_token *leave(struct wf_stage *stage, struct wf_token *token) {
+    struct wf_gated *next = NULL;
+    if (stage->face.kind == WEFT_STAGE_ORDERED)
+        next = wf_order_leave(&stage->order, token->face.index);
+    else if (stage->face.kind == WEFT_STAGE_SERIAL)
+        next = wf_turns_leave(&stage->turns);
+    if (next)
+        wf_token_of(next)->entered = true;
+    return wf_token_of(next);
+}
+
+struct wf_token *wf_stage_leave(struct wf_stage *stage, struct wf_token *token) {
+    struct wf_token *next = is_gated(stage) ? leave(stage, token) : NULL;
+    token->entered = false;
+    token->stage++;
+    token->gated.next = wf_gated_of(next);
+    if (next)
+        next->gated.next = NULL;
+    return token;
+}
+
+/* A token that is to be dropped before a stage whose gate it may have passed. */
+static bool is_doomed(const struct wf_stage *stage, const struct wf_token *token) {
+    return WF_UNLIKELY(token->face.index >= wf_load(&stage->limit, WF_RELAXED));
+}
+
+static void end_token(struct wf_mover *mover, struct wf_token *token) {
+    weft_pipeline *pipeline = mover->pipeline;
+    bool finished = !token->hole, dropped = token->hole && token->verdict != WF_VERDICT_END;
+    struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
+    if (mover->node == node && !mover->spare) {
+        wf_count_more(&mover->counts[pipeline->count].tokens, finished);
+        wf_count_more(&mover->counts[pipeline->count].dropped, dropped);
+        wf_token_clean(token);
+        mover->spare = token;
+        return;
+    }
+    wf_token_free(pipeline, token, finished, dropped);
+    /* a runner of the node looks at the source of its own accord */
+    if (mover->node != node && !wf_load(&pipeline->source, WF_SEQ_CST))
+        wf_pipeline_offer_or_fail(node);
+}
+
+static void put_ready(struct wf_mover *mover, struct wf_stage *stage, struct wf_token *token) {
+    weft_pipeline *pipeline = mover->pipeline;
+    struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
+    count_in(stage, token);
+    token->gated.next = NULL;
+    pthread_mutex_lock(&node->lock);
+    if (node->last)
+        node->last->gated.next = &token->gated;
+    else
+        node->first = token;
+    node->last = token;
+    wf_store(&node->ready, wf_load(&node->ready, WF_RELAXED) + 1, WF_SEQ_CST);
+    pthread_mutex_unlock(&node->lock);
+    if (!mover->node)
+        wf_pipeline_offer_or_fail(node);
+    else if (mover->node != node || wf_load(&pipeline->worth, WF_RELAXED))
+        wf_pipeline_offer(node, NULL); /* if not, the runner does it, or one of that node that comes by */
+}
+
+static struct wf_token *take_ready(struct wf_pipeline_node *node) {
+    if (!wf_load(&node->ready, WF_SEQ_CST))
+        return NULL;
+    pthread_mutex_lock(&node->lock);
+    struct wf_token *token = node->first;
+    if (token) {
+        node->first = wf_token_of(token->gated.next);
+        node->last = node->first ? node->last : NULL;
+        wf_store(&node->ready, wf_load(&node->ready, WF_RELAXED) - 1, WF_SEQ_CST);
+    }
+    pthread_mutex_unlock(&node->lock);
+    return token;
+}
+
+/* A hole, or a token that becomes one here, passes a stage. NULL: it waits at its gate. */
+static struct wf_token *pass(struct wf_stage *stage, struct wf_token *token) {
+    count_out(stage, token);
+    token->hole = true;
+    if (token->entered)
+        return wf_stage_leave(stage, token);
+    if (stage->face.kind == WEFT_STAGE_ORDERED)
+        return enter(stage, token) ? wf_stage_leave(stage, token) : NULL;
+    token->stage++;
+    token->gated.next = NULL;
+    return token;
+}
+
+static struct wf_token *append(struct wf_token *first, struct wf_token *rest) {
+    struct wf_token *last = first;
+    while (last && last->gated.next)
+        last = wf_token_of(last->gated.next);
+    if (last)
+        last->gated.next = wf_gated_of(rest);
+    return first ? first : rest;
+}
+
+struct wf_token *wf_pipeline_move(struct wf_mover *mover, struct wf_token *list) {
+    weft_pipeline *pipeline = mover->pipeline;
+    struct wf_token *mine = NULL;
+    while (list) {
+        struct wf_token *token = list;
+        list = wf_token_of(token->gated.next);
+        if (token->stage == pipeline->count) {
+            end_token(mover, token);
+            continue;
+        }
+        struct wf_stage *stage = &pipeline->stages[token->stage];
+        if (token->hole || is_doomed(stage, token)) {
+            list = append(pass(stage, token), list);
+            continue;
+        }
+        if (!token->entered && !enter(stage, token))
+            continue;
+        token->entered = true;
+        if (stage->own.threads)
+            wf_threads_put(stage, token);
+        else if (!mine && mover->node && mover->node->index == token->face.node)
+            mine = token;
+        else
+            put_ready(mover, stage, token);
+    }
+    return mine;
+}
+
+/* The caller's frame is around it: children that the stage has left behind end before the next one begins. */
+static void call(struct runner *runner, struct wf_stage *stage, struct wf_token *token) {
+    struct wf_worker *worker = runner->worker;
+    worker->frame->home = token->face.node + 1;
+    wf_stage_call(stage, &runner->mover.counts[stage->number], token, worker->id);
+    if (WF_UNLIKELY(wf_deque_head(&worker->deque) != worker->frame->base || worker->frame->placed))
+        wf_sync(worker);
+    if (worker->node != token->face.node)
+        wf_count_more(&runner->mover.counts[stage->number].remote, 1);
+}
+
+/* From the stage that it is at, whose gate it has passed, until it waits or ends. */
+static void follow(struct runner *runner, struct wf_token *token) {
+    weft_pipeline *pipeline = runner->mover.pipeline;
+    while (token) {
+        struct wf_stage *stage = &pipeline->stages[token->stage];
+        count_out(stage, token);
+        if (!is_doomed(stage, token))
+            call(runner, stage, token);
+        else
+            token->hole = true;
+        token = wf_pipeline_move(&runner->mover, wf_stage_leave(stage, token));
+    }
+}
+
+/* The source may be called, by somebody else than this runner: see that there is somebody, near a free token. */
+static void offer_source(struct runner *runner) {
+    weft_pipeline *pipeline = runner->mover.pipeline;
+    struct wf_pipeline_node *own = runner->mover.node;
+    if (wf_load(&own->free_count, WF_SEQ_CST)) {
+        if (wf_load(&pipeline->worth, WF_RELAXED))
+            wf_pipeline_offer(own, NULL);
+        return;
+    }
+    for (unsigned i = 1; i < pipeline->node_count; i++) {
+        struct wf_pipeline_node *node = &pipeline->nodes[(own->index + i) % pipeline->node_count];
+        if (wf_load(&node->free_count, WF_SEQ_CST)) {
+            wf_pipeline_offer(node, NULL);
+            return;
+        }
+    }
+}
+
+/* The right to call the source; false: somebody has it, or it may not be called. */
+static bool take_right(weft_pipeline *pipeline) {
+    uint32_t open = 0;
+    if (wf_load(&pipeline->source, WF_SEQ_CST) || pipeline->stages[0].own.threads)
+        return false;
+    return !is_gated(&pipeline->stages[0]) || wf_cas(&pipeline->source, &open, WF_SOURCE_TAKEN, WF_SEQ_CST, WF_SEQ_CST);
+}
+
+/* True: the source may still be called. */
+static bool give_right(weft_pipeline *pipeline) {
+    if (is_gated(&pipeline->stages[0]))
+        return !(wf_fetch_and(&pipeline->source, ~WF_SOURCE_TAKEN, WF_SEQ_CST) & ~WF_SOURCE_TAKEN);
+    return !wf_load(&pipeline->source, WF_SEQ_CST);
+}
+
+/* A token for the source, with the right to call it. */
+static struct wf_token *take_source(struct runner *runner) {
+    weft_pipeline *pipeline = runner->mover.pipeline;
+    struct wf_pipeline_node *node = runner->mover.node;
+    while ((runner->mover.spare || wf_load(&node->free_count, WF_SEQ_CST)) && take_right(pipeline)) {
+        struct wf_token *token = runner->mover.spare;
+        runner->mover.spare = NULL;
+        if (!token) {
+            pthread_mutex_lock(&pipeline->lock);
+            token = wf_tokens_take(pipeline, node);
+            pthread_mutex_unlock(&pipeline->lock);
+        }
+        if (token)
+            return token;
+        if (!give_right(pipeline))
+            return NULL;
+        offer_source(runner);
+    }
+    return NULL;
+}
+
+static void run_source(struct runner *runner, struct wf_token *token) {
+    weft_pipeline *pipeline = runner->mover.pipeline;
+    struct wf_stage *source = &pipeline->stages[0];
+    wf_token_begin(pipeline, token);
+    call(runner, source, token);
+    bool used = wf_source_used(pipeline, token);
+    if (give_right(pipeline))
+        offer_source(runner);
+    if (!used) {
+        wf_token_free(pipeline, token, false, false);
+        return;
+    }
+    token->stage = 1;
+    token->gated.next = NULL;
+    follow(runner, wf_pipeline_move(&runner->mover, token));
+}
+
+static void free_spare(struct runner *runner) {
+    struct wf_token *spare = runner->mover.spare;
+    runner->mover.spare = NULL;
+    if (spare)
+        wf_token_free(runner->mover.pipeline, spare, false, false);
+}
+
+/* One token as far as it goes. False: there is none. */
+static bool step(struct runner *runner) {
+    struct wf_pipeline_node *node = runner->mover.node;
+    struct wf_token *token = take_ready(node);
+    if (token) {
+        if (wf_load(&node->ready, WF_RELAXED) && wf_load(&node->pipeline->worth, WF_RELAXED))
+            wf_pipeline_offer(node, NULL);
+        free_spare(runner);
+        follow(runner, token);
+        return true;
+    }
+    if ((token = take_source(runner))) {
+        run_source(runner, token);
+        return true;
+    }
+    bool had = runner->mover.spare;
+    free_spare(runner);
+    return had; /* the source may be waiting for it by now */
+}
+
+/* Every few tokens: what one takes, and whether this runner is to leave although there is work. */
+static bool look_at_clock(struct runner *runner) {
+    weft_pipeline *pipeline = runner->mover.pipeline;
+    uint64_t now = wf_now_ns(), took = (now - runner->looked_ns) / LOOK_EVERY;
+    uint64_t mean = wf_load(&pipeline->segment_ns, WF_RELAXED);
+    mean = mean ? mean + took / 4 - mean / 4 : took;
+    wf_store(&pipeline->segment_ns, mean, WF_RELAXED); /* another runner's may be lost: it is a mean */
+    uint32_t worth = mean >= WORTH_TOKEN_NS + WORTH_STAGE_NS * (uint64_t)pipeline->count;
+    if (worth != wf_load(&pipeline->worth, WF_RELAXED))
+        wf_store(&pipeline->worth, worth, WF_RELAXED);
+    runner->looked_ns = now;
+    runner->followed = 0;
+    return now - runner->begin_ns >= YIELD_NS;
+}
+
+/*
+ * While sharing does not pay, all runners but one leave. What this one has put into the ready list is seen by those that stay: it is
+ * empty now, or they look at it once more before the last of them leaves.
+ */
+static bool leaves_to_others(struct runner *runner) {
+    weft_pipeline *pipeline = runner->mover.pipeline;
+    uint32_t active = wf_load(&pipeline->active, WF_SEQ_CST);
+    if (wf_load(&pipeline->worth, WF_RELAXED) || active <= 1 || wf_load(&runner->mover.node->ready, WF_SEQ_CST))
+        return false;
+    free_spare(runner);
+    while (active > 1)
+        if (wf_cas(&pipeline->active, &active, active - 1, WF_SEQ_CST, WF_SEQ_CST))
+            return true;
+    return false;
+}
+
+/* After `active` was lowered: what others have left to this runner since it looked. */
+static bool has_work(const struct runner *runner) {
+    const struct wf_pipeline_node *node = runner->mover.node;
+    return wf_load(&node->ready, WF_SEQ_CST) ||
+           (wf_load(&node->free_count, WF_SEQ_CST) && !wf_load(&node->pipeline->source, WF_SEQ_CST) &&
+            !node->pipeline->stages[0].own.threads);
+}
+
+/* Work until there is none, it is left to others, or (true) time is up. The runner counts as active until then, and in that case. */
+static bool work(struct runner *runner) {
+    weft_pipeline *pipeline = runner->mover.pipeline;
+    runner->begin_ns = runner->looked_ns = wf_now_ns();
+    for (;;) {
+        while (step(runner)) {
+            if (++runner->followed < LOOK_EVERY)
+                continue;
+            bool up = look_at_clock(runner);
+            if (leaves_to_others(runner))
+                return false;
+            if (up)
+                return true;
+        }
+        wf_fetch_sub(&pipeline->active, 1, WF_SEQ_CST);
+        if (!has_work(runner))
+            return false;
+        wf_fetch_add(&pipeline->active, 1, WF_SEQ_CST);
+    }
+}
+
+static void begin_runner(struct runner *runner, struct wf_pipeline_node *node, struct wf_worker *worker) {
+    weft_pipeline *pipeline = node->pipeline;
+    struct wf_stage_counts *counts = &pipeline->counts[(size_t)worker->id * (pipeline->count + 1)];
+    *runner = (struct runner){.mover = {.pipeline = pipeline, .node = node, .counts = counts}, .worker = worker};
+    wf_fetch_add(&pipeline->active, 1, WF_SEQ_CST);
+}
+
+static void end_runner(struct runner *runner) {
+    free_spare(runner);
+    wf_fetch_sub(&runner->mover.pipeline->active, 1, WF_SEQ_CST);
+}
+
+/* In a frame of its own, as all that calls stages. */
+static void run_frame(void *arg) {
+    struct wf_pipeline_node *node = arg;
+    struct runner runner;
+    begin_runner(&runner, node, wf_self);
+    while (work(&runner)) {
+        if (!wf_search_waits(runner.worker))
+            continue;
+        free_spare(&runner);
+        if (!wf_pipeline_offer(node, NULL))
+            continue; /* nobody else comes */
+        end_runner(&runner);
+        return;
+    }
+}
+
+static void run_task(void *arg) {
+    struct wf_pipeline_node *node = arg;
+    weft_pipeline *pipeline = node->pipeline;
+    wf_store(&node->pending, 0, WF_SEQ_CST); /* then it looks */
+    wf_run_call(wf_self, run_frame, node, NULL, &pipeline->inside);
+    wf_pipeline_unrefer(pipeline);
+}
+
+bool wf_pipeline_offer(struct wf_pipeline_node *node, weft_status *status) {
+    weft_pipeline *pipeline = node->pipeline;
+    if (wf_load(&pipeline->helpers, WF_SEQ_CST))
+        wf_waiters_wake(pipeline);
+    if (wf_load(&node->pending, WF_SEQ_CST) || wf_exchange(&node->pending, 1, WF_SEQ_CST))
+        return true;
+    wf_pipeline_refer(pipeline);
+    weft_status refused = wf_submit_always(pipeline->pool, node->index, &(struct wf_task){.fn = run_task, .arg = node});
+    if (!refused)
+        return true;
+    wf_store(&node->pending, 0, WF_SEQ_CST);
+    wf_pipeline_unrefer(pipeline);
+    if (status)
+        *status = refused;
+    return false;
+}
+
+void wf_pipeline_offer_or_fail(struct wf_pipeline_node *node) {
+    weft_status status;
+    if (!wf_pipeline_offer(node, &status))
+        wf_pipeline_abandon(node->pipeline, status);
+}
+
+void wf_pipeline_drain(weft_pipeline *pipeline) {
+    struct wf_mover mover = {.pipeline = pipeline};
+    struct wf_token *token;
+    for (unsigned i = 0; i < pipeline->node_count; i++)
+        while ((token = take_ready(&pipeline->nodes[i]))) {
+            token->gated.next = NULL;
+            wf_pipeline_move(&mover, token);
+        }
+}
+
+static void help_frame(void *arg) {
+    struct runner *runner = arg;
+    begin_runner(runner, runner->mover.node, wf_self);
+    if (work(runner))
+        end_runner(runner);
+}
+
+bool wf_pipeline_help(struct wf_worker *worker, weft_pipeline *pipeline) {
+    for (unsigned i = 0; i < pipeline->node_count; i++) {
+        struct runner runner = {.mover = {.node = &pipeline->nodes[(worker->node + i) % pipeline->node_count]}};
+        runner.mover.pipeline = pipeline;
+        /* one runner is enough where sharing does not pay */
+        bool enough = !wf_load(&pipeline->worth, WF_RELAXED) && wf_load(&pipeline->active, WF_SEQ_CST);
+        if (enough || !has_work(&runner))
+            continue;
+        wf_run_call(worker, help_frame, &runner, worker->frame, &pipeline->inside);
+        return true;
+    }
+    return false;
+}

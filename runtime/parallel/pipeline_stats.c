@@ -1,0 +1,143 @@
+/* Calling a stage's function, with what is counted about it; and the statistics that are read from that. */
+#include "parallel/pipeline_stats.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "memory/scratch.h"
+#include "parallel/pipeline.h"
+
+#define SHORT_NS 2000u /* of calls that are shorter, one in SAMPLE_EVERY is timed */
+#define SAMPLE_EVERY 16u
+
+static WF_COLD weft_status begin(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token,
+                                 unsigned thread) {
+    weft_status status = stage->face.begin ? stage->face.begin(stage->face.arg, thread) : WEFT_OK;
+    counts->begun = !status;
+    counts->until = counts->weight = 1;
+    token->said = status;
+    return status ? wf_fail(status, "begin() on thread %u returned %s", thread, weft_status_name(status)) : WEFT_OK;
+}
+
+static weft_status call_timed(struct wf_stage *stage, struct wf_stage_counts *counts, weft_token *face) {
+    uint64_t before = wf_now_ns();
+    weft_status status = stage->face.run(stage->face.arg, face);
+    uint64_t took = wf_now_ns() - before;
+    wf_count_more(&counts->busy_ns, took * counts->weight);
+    counts->until = counts->weight = took < SHORT_NS ? SAMPLE_EVERY : 1;
+    return status;
+}
+
+static WF_COLD void call_ended(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token,
+                               weft_status status) {
+    if (status) {
+        token->hole = true;
+        wf_pipeline_fail(stage, token, status);
+    } else if (token->verdict == WF_VERDICT_DROP) {
+        token->hole = true;
+        wf_count_more(&counts->dropped, 1);
+    } else {
+        wf_count_more(&counts->tokens, (uint64_t)-1); /* the source has ended: its token was not used */
+    }
+}
+
+void wf_stage_call(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token, unsigned thread) {
+    weft_token *face = &token->face;
+    face->thread = thread;
+    face->bytes = 0;
+    token->verdict = WF_VERDICT_ON;
+    token->said = false;
+    weft_status status = WF_LIKELY(counts->begun) ? WEFT_OK : begin(stage, counts, token, thread);
+    if (WF_LIKELY(!status))
+        status = --counts->until ? stage->face.run(stage->face.arg, face) : call_timed(stage, counts, face);
+    wf_count_more(&counts->tokens, 1);
+    wf_count_more(&counts->bytes, face->bytes);
+    if (WF_UNLIKELY(status || token->verdict))
+        call_ended(stage, counts, token, status);
+}
+
+static const struct wf_stage_counts *counts_of(const weft_pipeline *pipeline, unsigned participant, unsigned stage) {
+    return &pipeline->counts[(size_t)participant * (pipeline->count + 1) + stage];
+}
+
+static uint64_t elapsed_ns(const weft_pipeline *pipeline) {
+    uint64_t begin_ns = wf_load(&pipeline->begin_ns, WF_RELAXED), end_ns = wf_load(&pipeline->end_ns, WF_RELAXED);
+    return !begin_ns ? 0 : (end_ns ? end_ns : wf_now_ns()) - begin_ns;
+}
+
+/* How many calls of its function there can be at once. */
+static unsigned width_of(const weft_pipeline *pipeline, const struct wf_stage *stage) {
+    if (stage->face.kind != WEFT_STAGE_PARALLEL)
+        return 1;
+    unsigned width = stage->own.count ? stage->own.count : weft_pool_active(pipeline->pool);
+    return width < pipeline->token_count ? width : pipeline->token_count;
+}
+
+static void read_stage(const weft_pipeline *pipeline, unsigned number, weft_stage_stats *stats) {
+    const struct wf_stage *stage = &pipeline->stages[number];
+    *stats = (weft_stage_stats){.name = stage->face.name};
+    for (unsigned i = 0; i < pipeline->participants; i++) {
+        const struct wf_stage_counts *counts = counts_of(pipeline, i, number);
+        stats->tokens += wf_load(&counts->tokens, WF_RELAXED);
+        stats->dropped += wf_load(&counts->dropped, WF_RELAXED);
+        stats->bytes += wf_load(&counts->bytes, WF_RELAXED);
+        stats->busy_ns += wf_load(&counts->busy_ns, WF_RELAXED);
+    }
+    uint64_t available = elapsed_ns(pipeline) * width_of(pipeline, stage);
+    stats->busy_share = available ? (double)stats->busy_ns / (double)available : 0;
+    stats->queued = wf_load(&stage->queue.now, WF_RELAXED);
+    stats->queued_most = wf_load(&stage->queue.most, WF_RELAXED);
+    stats->queued_mean = stats->tokens ? (double)wf_load(&stage->queue.found, WF_RELAXED) / (double)stats->tokens : 0;
+}
+
+weft_status weft_pipeline_stage_stats(weft_pipeline *pipeline, unsigned stage, weft_stage_stats *stats) {
+    if (!pipeline || !stats)
+        return wf_fail(WEFT_EINVAL, "weft_pipeline_stage_stats() needs a pipeline and a place for the numbers, got NULL");
+    if (stage >= pipeline->count)
+        return wf_fail(WEFT_EINVAL, "stage %u does not exist: use 0 to %u", stage, pipeline->count - 1);
+    read_stage(pipeline, stage, stats);
+    return WEFT_OK;
+}
+
+static void read_participants(const weft_pipeline *pipeline, weft_pipeline_stats *stats) {
+    for (unsigned i = 0; i < pipeline->participants; i++) {
+        const struct wf_stage_counts *ended = counts_of(pipeline, i, pipeline->count);
+        stats->finished += wf_load(&ended->tokens, WF_RELAXED);
+        stats->dropped += wf_load(&ended->dropped, WF_RELAXED);
+        for (unsigned s = 0; i < pipeline->pool->worker_count && s < pipeline->count; s++) {
+            uint64_t tokens = wf_load(&counts_of(pipeline, i, s)->tokens, WF_RELAXED);
+            uint64_t remote = wf_load(&counts_of(pipeline, i, s)->remote, WF_RELAXED);
+            stats->stages_remote += remote;
+            stats->stages_local += tokens > remote ? tokens - remote : 0; /* beside a worker that counts */
+        }
+    }
+}
+
+static void read_stages(const weft_pipeline *pipeline, weft_pipeline_stats *stats) {
+    double most = -1;
+    for (unsigned s = 0; s < pipeline->count; s++) {
+        weft_stage_stats stage;
+        read_stage(pipeline, s, &stage);
+        stats->started = s ? stats->started : stage.tokens;
+        if (stage.busy_share > most) {
+            most = stage.busy_share;
+            stats->bottleneck = s;
+        }
+    }
+}
+
+weft_status weft_pipeline_get_stats(weft_pipeline *pipeline, weft_pipeline_stats *stats) {
+    if (!pipeline || !stats)
+        return wf_fail(WEFT_EINVAL, "weft_pipeline_get_stats() needs a pipeline and a place for the numbers, got NULL");
+    *stats = (weft_pipeline_stats){.elapsed_ns = elapsed_ns(pipeline), .tokens = pipeline->token_count};
+    read_participants(pipeline, stats);
+    read_stages(pipeline, stats);
+    for (unsigned i = 0; i < pipeline->token_count; i++)
+        stats->token_bytes += pipeline->token_bytes + wf_load(&pipeline->tokens[i].populated, WF_RELAXED);
+    pthread_mutex_lock(&pipeline->lock);
+    stats->finished += pipeline->finished;
+    stats->dropped += pipeline->dropped;
+    pthread_mutex_unlock(&pipeline->lock);
+    return WEFT_OK;
+}
