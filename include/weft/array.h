@@ -104,8 +104,9 @@ WEFT_API weft_status weft_array_create(weft_array **array, weft_pool *pool, size
  *
  * `place` says where the pages should be: weft_array_migrate() moves them there, weft_array_touch() makes absent ones present there
  * (those of files and read-only mappings by reading), weft_placement.pages_expected counts them. The first and the last page
- * count and move as a whole, whatever else they hold. A transparent huge page that would hold parts of two nodes goes to one of
- * them.
+ * count and move as a whole, whatever else they hold. Memory of a huge page (2 MiB) or more, at least half of it in huge pages, is
+ * dealt out in whole ones, even where that is uneven; a single one in other memory that would hold parts of two nodes goes to one of
+ * them, whatever the counts of the repair say.
  *
  * @param start    the first item.
  * @param options  NULL: partitioned. pages, strict and untouched must be zero, and place not WEFT_REPLICATED.
@@ -276,7 +277,8 @@ WEFT_API weft_status weft_array_migrate_with(weft_array *array, const weft_migra
  *
  * @return as weft_for(); WEFT_EINVAL: also a NULL array; WEFT_ENOMEM: no memory for the report or the aligned parts.
  *
- * Threads, blocks, order: as weft_for(). With a report it first makes one system call per 4096 pages (a sample above 65536).
+ * Threads, blocks, order: as weft_for(). With a report it first makes one system call per 4096 pages: of a sample above 65536, of all
+ * pages of an adopted array, whose nodes a sample does not tell (shared by the workers, as weft_array_adopt()).
  */
 WEFT_API weft_status weft_for_array(weft_array *array, weft_loop_fn body, void *arg, const weft_for_options *options);
 

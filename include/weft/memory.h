@@ -29,7 +29,7 @@ typedef enum weft_pages {
 typedef struct weft_placement {
     size_t page_bytes;     /**< base page size */
     size_t pages;          /**< pages of the memory */
-    size_t pages_asked;    /**< pages whose node was asked from the kernel: all, or one of each stretch of equal length */
+    size_t pages_asked;    /**< pages whose node was asked from the kernel: all, or (fewer than pages) one of each stretch */
     size_t pages_absent;   /**< of these, not present yet, or hidden by the kernel (reason says so) */
     size_t pages_expected; /**< of these, on the node where they belong (arrays; 0 for other memory) */
     bool huge;             /**< huge pages were granted for at least part of it */
@@ -71,7 +71,7 @@ typedef enum weft_refusal {
     WEFT_REFUSED_BUSY = 0,       /**< pinned for a device, under input or output, or moving for somebody else */
     WEFT_REFUSED_PAGE_CACHE = 1, /**< a file's page that its file system does not let go of */
     WEFT_REFUSED_IMMOVABLE = 2,  /**< the kernel does not move this kind of page */
-    WEFT_REFUSED_SHARED = 3,     /**< other processes have it mapped too */
+    WEFT_REFUSED_SHARED = 3,     /**< other processes have it mapped too, or this one twice */
     WEFT_REFUSED_NO_NODE = 4,    /**< the node has no name in this system, or the process may not use it */
     WEFT_REFUSED_NO_ROOM = 5,    /**< the node has no memory left */
     WEFT_REFUSALS = 6

@@ -105,6 +105,9 @@ weft_status wf_array_furnish(weft_array *array);
 /* Set unit, bounds and stretches; the areas are reserved. */
 void wf_array_lay_out(weft_array *array);
 
+/* How many workers have parts: those of the nodes that share the array. */
+unsigned wf_array_sharers(const weft_array *array);
+
 /* Whether parts may not share a page, because they lie on different nodes. */
 bool wf_array_lies_apart(const weft_array *array);
 

@@ -49,9 +49,13 @@ static unsigned sharers_below(const weft_array *array, unsigned worker) {
     return count;
 }
 
+unsigned wf_array_sharers(const weft_array *array) {
+    return sharers_below(array, array->worker_count);
+}
+
 void wf_array_lay_out(weft_array *array) {
     array->unit = wf_array_lies_apart(array) ? array->areas[0].page_bytes : wf_page_bytes();
-    unsigned count = sharers_below(array, array->worker_count);
+    unsigned count = wf_array_sharers(array);
     for (unsigned worker = 0; worker <= array->worker_count; worker++)
         array->bounds[worker] = part_begin(array, count, sharers_below(array, worker));
     for (unsigned k = 0; k < array->node_count; k++)

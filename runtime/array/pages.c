@@ -36,18 +36,30 @@ static bool parts_are_small(const weft_array *array) {
     size_t bytes = array->n * array->item_bytes;
     if (array->exact)
         return array->period > 1 && bytes / UNITS_PER_WORKER / array->period < wf_thp_bytes();
-    return wf_array_lies_apart(array) && bytes / UNITS_PER_WORKER / array->worker_count < wf_thp_bytes();
+    return wf_array_lies_apart(array) && bytes / UNITS_PER_WORKER / wf_array_sharers(array) < wf_thp_bytes();
 }
 
-/* Huge units where they make parts, or periods, that are even enough: pages that are in fact smaller lie well in them too. */
-static size_t borrowed_unit(const weft_array *array) {
+/* Whether at least half of the memory lies in huge pages. */
+static bool is_huge(const void *start, size_t bytes) {
+    size_t head = (uintptr_t)start % wf_page_bytes(), huge;
+    return wf_huge_bytes((const char *)start - head, bytes + head, &huge) && huge >= bytes / 2;
+}
+
+/*
+ * Huge units where they make parts, or periods, that are even enough: pages that are in fact smaller lie well in them too. Also where
+ * pages are huge already, however uneven that is: a page is on one node, and the workers of two would pull it to and fro. What is
+ * smaller than a huge page is not worth the look.
+ */
+static size_t borrowed_unit(const weft_array *array, const void *start) {
     size_t thp = wf_thp_bytes(), bytes = array->n * array->item_bytes;
-    size_t parts = array->turns ? array->period : wf_array_lies_apart(array) ? array->worker_count : 0;
-    return parts && thp && bytes / UNITS_PER_WORKER / parts >= thp ? thp : wf_page_bytes();
+    size_t parts = array->turns ? array->period : wf_array_lies_apart(array) ? wf_array_sharers(array) : 0;
+    if (!parts || !thp || bytes < thp)
+        return wf_page_bytes();
+    return bytes / UNITS_PER_WORKER / parts >= thp || is_huge(start, bytes) ? thp : wf_page_bytes();
 }
 
 void wf_array_borrow(weft_array *array, const void *start) {
-    size_t unit = borrowed_unit(array), page = wf_page_bytes();
+    size_t unit = borrowed_unit(array, start), page = wf_page_bytes();
     array->head = (uintptr_t)start % unit;
     size_t bytes = array->head + array->n * array->item_bytes;
     array->areas[0] = (struct wf_area){.start = (char *)start - array->head, /* only named to the kernel */

@@ -63,7 +63,7 @@ static bool is_there(const weft_array *array) {
     return status == WEFT_OK;
 }
 
-/* The first that applies: what the kernel hides, what was not granted, what came differently, what was not asked. */
+/* The first that applies: what the kernel hides, what was not granted, what came differently. */
 static const char *reason_of(const struct tally *tally, const struct wf_placement_scope *scope) {
     const weft_array *array = tally->array;
     if (array->adopted && tally->counts.absent && !is_there(array))
@@ -74,7 +74,7 @@ static const char *reason_of(const struct tally *tally, const struct wf_placemen
         return wf_array_reason(array);
     if (array->this_system && tally->expected < scope->asked - tally->counts.absent)
         return array->adopted ? ADOPTED : ELSEWHERE;
-    return wf_placement_reason(scope);
+    return "";
 }
 
 /* Bytes in huge pages, of all copies; where nobody says, none. */

@@ -49,7 +49,7 @@ weft_range wf_array_slice(const struct wf_area *area, size_t first, size_t last,
     size_t unit = area->page_bytes, units = last > first ? (last - first - 1) / unit + 1 : 0;
     size_t begin = first + weft_partition(units, count, 1, index) * unit;
     size_t end = first + weft_partition(units, count, 1, index + 1) * unit;
-    return (weft_range){begin, end < last ? end : last};
+    return (weft_range){begin < last ? begin : last, end < last ? end : last};
 }
 
 weft_range wf_array_turns_of(const weft_array *array, unsigned worker) {

@@ -38,8 +38,9 @@ static const char *const refusals[WEFT_REFUSALS] = {
                                 "written back (msync, fsync), or copy the data into an array of weft's own",
     [WEFT_REFUSED_IMMOVABLE] = "some pages cannot be moved: move_pages(2) refuses them",
     [WEFT_REFUSED_SHARED] =
-        "some pages are shared with other processes (as of a file that several have mapped), and stay: they lie "
-        "well where the first to touch them belongs there, or copy the data into an array of weft's own",
+        "some pages are shared with other processes (as of a file that several have mapped), or mapped twice by this one, and "
+        "stay: "
+        "they lie well where the first to touch them belongs there, or copy the data into an array of weft's own",
     [WEFT_REFUSED_NO_NODE] = "the node has no name in this system, or the process may not use it (any more)",
     [WEFT_REFUSED_NO_ROOM] = "the node has no memory left",
 };

@@ -84,9 +84,7 @@ weft_status wf_placement_visit(const void *start, size_t bytes, wf_placement_fn 
 }
 
 const char *wf_placement_reason(const struct wf_placement_scope *scope) {
-    if (scope->hidden)
-        return "pages that are in memory but unmapped (NUMA balancing on Linux 6.1, page cache) count as absent";
-    return scope->asked < scope->pages ? "more than 65536 pages: one of each stretch of equal length was asked" : "";
+    return scope->hidden ? "pages that are in memory but unmapped (NUMA balancing on Linux 6.1, page cache) count as absent" : "";
 }
 
 weft_status wf_node_counts_init(struct wf_node_counts *counts, const size_t *per_node, size_t nodes) {

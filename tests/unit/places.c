@@ -239,6 +239,35 @@ static const char *near_device(weft_pool *pool, const char *device, const char *
     return text;
 }
 
+/* As with a device that two of three nodes are nearest to. */
+Test(places, workers_without_parts_make_those_of_others_no_smaller) {
+    weft_pool *pool = make_pool(THREE_NODES);
+    for (size_t enough = 0; enough < 2; enough++) {
+        weft_array *array;
+        weft_array_options options = {WEFT_ARRAY_OPTIONS_INIT, .pages = WEFT_PAGES_THP};
+        size_t bytes = 4 * 4 * wf_thp_bytes() - (enough ? 0 : wf_thp_bytes()); /* 4 huge pages for each of 4 workers */
+        if (!wf_thp_bytes())
+            cr_skip_test("no transparent huge pages here");
+        cr_assert_eq(wf_array_new(&array, pool, bytes, 1, &options), WEFT_OK, "%s", weft_error_detail());
+        array->shares[1] = false;
+        cr_assert_eq(wf_array_sharers(array), 4);
+        cr_assert_eq(wf_array_reserve_all(array), WEFT_OK, "%s", weft_error_detail());
+        cr_assert_eq(array->areas[0].pages, enough ? WEFT_PAGES_THP : WEFT_PAGES_BASE);
+        weft_array_destroy(array);
+    }
+    weft_pool_destroy(pool);
+}
+
+Test(places, slices_of_few_units_end_with_the_last) {
+    struct wf_area area = {.bytes = 10 * 4096, .page_bytes = 4 * 4096};
+    for (unsigned count = 1; count < 6; count++)
+        for (unsigned index = 0; index < count; index++) {
+            weft_range slice = wf_array_slice(&area, 0, area.bytes, index, count);
+            cr_assert(slice.first <= slice.last && slice.last <= area.bytes);
+            cr_assert_eq(slice.first, index ? wf_array_slice(&area, 0, area.bytes, index - 1, count).last : 0);
+        }
+}
+
 Test(places, a_device_has_its_pages_on_the_nodes_nearest_to_it) {
     static const struct {
         const char *device, *nodes, *word;
