@@ -5,10 +5,8 @@
  * migrate --wrong-node   compares with another node than the pages moved to; the checks must then fail (exit 1)
  */
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +14,6 @@
 #include "numa.h"
 
 #define HOLE 7 /* every so many pages one stays absent */
-#define MOVE 2 /* MPOL_MF_MOVE */
 
 static struct machine machine;
 static weft_pool *pool;
@@ -56,32 +53,20 @@ static char content(size_t page_index) {
 
 /* Touch from a CPU of one node; step > 1: leave every step-th page alone. */
 static void touch_on(int node, const struct memory *memory, size_t step) {
-    cpu_set_t old, own;
-    CPU_ZERO(&own);
-    for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
-        if (machine.cpu_node[cpu] == node)
-            CPU_SET(cpu, &own);
-    CHECK(!sched_getaffinity(0, sizeof old, &old) && !sched_setaffinity(0, sizeof own, &own));
+    run_on_node(&machine, node);
     for (size_t i = 0; i < memory->count; i++)
         if (step == 1 || i % step)
             memset(memory->data + i * page, content(i), page);
-    CHECK(!sched_setaffinity(0, sizeof old, &old));
+    run_on_node(&machine, NO_NODE);
 }
 
-/* Put all pages on one node, without weft. Again, since what the kernel answers is not the whole truth. */
 static void displace(const struct memory *memory, int node) {
-    void **pages = malloc(memory->count * sizeof *pages);
-    int *nodes = malloc(memory->count * sizeof *nodes), *answers = malloc(memory->count * sizeof *answers);
-    CHECK(pages && nodes && answers);
-    for (size_t i = 0; i < memory->count; i++) {
-        pages[i] = memory->data + i * page;
+    int *nodes = malloc(memory->count * sizeof *nodes);
+    CHECK(nodes);
+    for (size_t i = 0; i < memory->count; i++)
         nodes[i] = node;
-    }
-    for (int round = 0; round < 3; round++)
-        CHECK(syscall(SYS_move_pages, 0, memory->count, pages, nodes, answers, MOVE) >= 0);
-    free(pages);
+    pages_put(memory->data, memory->count, nodes);
     free(nodes);
-    free(answers);
 }
 
 static struct pages ask(const struct memory *memory, int *nodes) {

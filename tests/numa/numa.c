@@ -2,6 +2,7 @@
 #include "numa.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #define BATCH 4096
+#define MOVE 2 /* MPOL_MF_MOVE */
 
 /* The numbers in a file of /sys: "0-3,8" with ranges spread, or "10 21". Returns how many; 0 where there is no such file. */
 static unsigned read_numbers(const char *path, unsigned *numbers, unsigned max) {
@@ -117,6 +119,29 @@ struct pages pages_ask_of(pid_t process, const void *start, size_t bytes, int *n
     return pages;
 }
 
+void pages_put(void *start, size_t count, const int *nodes) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void **pages = malloc(count * sizeof *pages);
+    int *answers = malloc(count * sizeof *answers);
+    CHECK(pages && answers);
+    for (size_t i = 0; i < count; i++)
+        pages[i] = (char *)start + i * page;
+    long left = 1;
+    for (int round = 0; left && round < 3; round++)
+        CHECK((left = syscall(SYS_move_pages, 0, count, pages, nodes, answers, MOVE)) >= 0);
+    free(pages);
+    free(answers);
+}
+
+void run_on_node(const struct machine *machine, int node) {
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+        if (machine->cpu_node[cpu] != NO_NODE && (node == NO_NODE || machine->cpu_node[cpu] == node))
+            CPU_SET(cpu, &cpus);
+    CHECK(!sched_setaffinity(0, sizeof cpus, &cpus));
+}
+
 void work_us(unsigned us) {
     nanosleep(&(struct timespec){.tv_nsec = (long)us * 1000}, NULL);
 }
@@ -128,6 +153,14 @@ double percent(size_t part, size_t whole) {
 weft_pool *start_pool(void) {
     weft_pool *pool = NULL;
     OK(weft_pool_create(&pool, NULL));
+    return pool;
+}
+
+weft_pool *start_small_pool(const struct machine *machine) {
+    weft_pool *pool = NULL;
+    OK(weft_pool_create(&pool,
+                        &(weft_pool_options){WEFT_POOL_OPTIONS_INIT, .reserved_cores = machine_cores(machine) - machine->nodes}));
+    CHECK(weft_pool_nodes(pool) == machine->nodes && weft_pool_workers(pool) == machine->nodes);
     return pool;
 }
 

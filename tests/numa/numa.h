@@ -64,6 +64,12 @@ struct pages pages_ask(const void *start, size_t bytes, int *node_of);
 /* The same of another process (0: this one). */
 struct pages pages_ask_of(pid_t process, const void *start, size_t bytes, int *node_of);
 
+/* Put page i of the memory on nodes[i], for each that is present, without weft. Again, since what the kernel answers is not the whole truth. */
+void pages_put(void *start, size_t count, const int *nodes);
+
+/* Run on the CPUs of one node only; NO_NODE: on all. */
+void run_on_node(const struct machine *machine, int node);
+
 /* Pages of [start, start + bytes). */
 size_t pages_in(size_t bytes);
 
@@ -77,6 +83,9 @@ double percent(size_t part, size_t whole);
 
 /* The pool that every test starts with: one worker per core. */
 weft_pool *start_pool(void);
+
+/* One with a worker per node: a call that moves pages takes such a machine long, and every worker makes some. */
+weft_pool *start_small_pool(const struct machine *machine);
 
 /* OS index of a node of the plan. */
 int os_node(const weft_pool *pool, unsigned node);
