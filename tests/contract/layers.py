@@ -34,6 +34,7 @@ KEPT_IN = {
     "urcu": ["memory/record_pool.", "scheduler/roster.", "array/replica."],
     "jansson": ["cli/"],
     "libxml": ["cli/"],
+    "pthreadpool": ["adapters/"],
 }
 OUTSIDE = ("examples", "bench")
 INCLUDE = re.compile(r'\s*#\s*include\s*(["<])([^">]+)[">]')
