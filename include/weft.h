@@ -11,6 +11,8 @@
 #include "weft/algorithm.h"
 #include "weft/alloc.h"
 #include "weft/array.h"
+#include "weft/copy.h"
+#include "weft/files.h"
 #include "weft/fork.h"
 #include "weft/loop.h"
 #include "weft/memory.h"

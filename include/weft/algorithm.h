@@ -1,5 +1,5 @@
 /*
- * Algorithms over items of any kind, built on the loops: scans. (Sorting: weft/sort.h.)
+ * Algorithms over items of any kind, built on the loops: scans, partitions, histograms. (Sorting: weft/sort.h.)
  */
 #ifndef WEFT_ALGORITHM_H
 #define WEFT_ALGORITHM_H
@@ -71,6 +71,38 @@ WEFT_API weft_status weft_scan(weft_pool *pool, size_t n, weft_scan_leaf_fn leaf
  */
 WEFT_API weft_status weft_scan_sum(weft_pool *pool, weft_number type, const void *in, void *out, size_t n,
                                    const weft_scan_options *options);
+
+/** True for the items that shall come first. */
+typedef bool (*weft_predicate_fn)(void *arg, const void *item);
+
+/**
+ * Put the items for which a predicate is true ahead of the others; both keep their order. (weft_partition() cuts ranges.)
+ *
+ * @param base       count items of item_bytes bytes each.
+ * @param predicate  called once for each item, by many threads at once, before any item moves.
+ * @param matched    [out] for how many items it is true.
+ * @return WEFT_OK; WEFT_EINVAL; WEFT_ENOMEM; WEFT_ECLOSED; WEFT_EFORK. In an error the items are as before.
+ *
+ * Threads, order: as weft_for(). Blocks: yes. Allocates room for a copy of the items and a byte for each.
+ */
+WEFT_API weft_status weft_partition_if(weft_pool *pool, void *base, size_t count, size_t item_bytes, weft_predicate_fn predicate,
+                                       void *arg, size_t *matched);
+
+/** Add the items of a range to the bins, as many as weft_histogram() was told: bins[bin of the item]++, or more for heavier items. */
+typedef void (*weft_histogram_fn)(void *arg, weft_range range, uint64_t *bins);
+
+/**
+ * Count [0, n) into bins. Serial equivalent: leaf(arg, (weft_range){0, n}, bins), cut into pieces; the result is the same for every
+ * number of workers, as long as leaves only add.
+ *
+ * @param bins   [in, out] count numbers, to which the counts are added.
+ * @param count  at least 1.
+ * @return WEFT_OK; WEFT_EINVAL; WEFT_ENOMEM; WEFT_ECLOSED; WEFT_EFORK. In an error no leaf was called and bins are as before.
+ *
+ * Threads, order: as weft_for(). Blocks: yes. Allocates the bins once for each worker: where there are more bins than items, atomic
+ * additions of one's own to one set of bins are the better way.
+ */
+WEFT_API weft_status weft_histogram(weft_pool *pool, size_t n, weft_histogram_fn leaf, void *arg, uint64_t *bins, size_t count);
 
 #ifdef __cplusplus
 }

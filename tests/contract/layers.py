@@ -25,7 +25,9 @@ PUBLIC = {
     "weft/algorithm.h": "parallel",
     "weft/sort.h": "parallel",
     "weft/pipeline.h": "parallel",
+    "weft/files.h": "parallel",
     "weft/array.h": "array",
+    "weft/copy.h": "array",
     "weft.h": "observe",
 }
 # Headers of other libraries, and the files that may include them (beginnings of paths below runtime/).

@@ -1,5 +1,5 @@
 /*
- * Scans and sorts of several threads at once, from outside and from tasks, on one pool: each result is that of a serial program.
+ * Scans, sorts and partitions of several threads at once, from outside and from tasks, on one pool: each result is that of a serial program.
  */
 #include <pthread.h>
 #include <string.h>
@@ -63,6 +63,27 @@ static void scan_some(uint32_t *items, uint64_t *random) {
     }
 }
 
+static bool is_odd(void *arg, const void *item) {
+    (void)arg;
+    return *(const uint32_t *)item % 2;
+}
+
+static void count_odd(void *arg, weft_range range, uint64_t *bins) {
+    for (size_t i = range.first; i < range.last; i++)
+        bins[((const uint32_t *)arg)[i] % 2]++;
+}
+
+static void partition_some(uint32_t *items, uint64_t *random) {
+    size_t n = wf_rng_below(random, MOST), matched;
+    uint64_t bins[2] = {0, 0};
+    fill(items, n, random);
+    CHECK(!weft_histogram(pool, n, count_odd, items, bins, 2));
+    CHECK(!weft_partition_if(pool, items, n, sizeof *items, is_odd, NULL, &matched));
+    CHECK(bins[1] == matched && bins[0] == n - matched);
+    for (size_t i = 0; i < n; i++)
+        CHECK(items[i] % 2 == (i < matched));
+}
+
 struct caller {
     uint64_t random;
     bool in_task;
@@ -71,8 +92,8 @@ struct caller {
 static void call(void *arg) {
     struct caller *caller = arg;
     uint32_t *items = malloc(MOST * sizeof *items);
-    static void (*const algorithms[])(uint32_t *, uint64_t *) = {sort_some, sort_keys, scan_some};
-    algorithms[wf_rng_below(&caller->random, 3)](items, &caller->random);
+    static void (*const algorithms[])(uint32_t *, uint64_t *) = {sort_some, sort_keys, scan_some, partition_some};
+    algorithms[wf_rng_below(&caller->random, 4)](items, &caller->random);
     free(items);
 }
 

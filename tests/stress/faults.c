@@ -115,6 +115,102 @@ static weft_status use_reduce(void) {
     return status;
 }
 
+#define ITEMS 40000u
+
+static uint64_t items[ITEMS], others[ITEMS];
+
+static void fill_items(void) {
+    for (size_t i = 0; i < ITEMS; i++)
+        items[i] = i * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* Sorted, or as they were filled. */
+static void check_items(weft_status status) {
+    for (size_t i = 0; i < ITEMS; i++)
+        CHECK(status ? items[i] == i * UINT64_C(0x9e3779b97f4a7c15) : !i || items[i - 1] <= items[i]);
+}
+
+static int compare(const void *a, const void *b, void *arg) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    (void)arg;
+    return (left > right) - (left < right);
+}
+
+static weft_status use_sort(void) {
+    fill_items();
+    CHECK(!weft_sort(pool, items, ITEMS, sizeof *items, compare, NULL, NULL)); /* in place, if need be */
+    check_items(WEFT_OK);
+    fill_items();
+    weft_status status = weft_stable_sort(pool, items, ITEMS, sizeof *items, compare, NULL, NULL);
+    check_items(status);
+    return status;
+}
+
+static weft_status use_keys(void) {
+    fill_items();
+    weft_status status = weft_sort_keys(pool, items, ITEMS, sizeof *items, 0, WEFT_U64);
+    check_items(status);
+    if (status)
+        return status;
+    fill_items();
+    memcpy(others, items, sizeof items);
+    status = weft_radix_sort(pool, WEFT_U64, items, others, sizeof *others, ITEMS);
+    check_items(status);
+    CHECK(!memcmp(items, others, sizeof items));
+    return status;
+}
+
+static weft_status use_scan(void) {
+    fill_items();
+    memset(others, 0, sizeof others);
+    weft_status status = weft_scan_sum(pool, WEFT_U64, items, others, ITEMS, NULL);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < ITEMS; i++)
+        CHECK(others[i] == (status ? 0 : (sum += items[i])));
+    return status;
+}
+
+static bool is_even(void *arg, const void *item) {
+    (void)arg;
+    return !(*(const uint64_t *)item % 2);
+}
+
+static void count_even(void *arg, weft_range range, uint64_t *bins) {
+    (void)arg;
+    for (size_t i = range.first; i < range.last; i++)
+        bins[items[i] % 2]++;
+}
+
+static weft_status use_partition(void) {
+    size_t matched = 0;
+    uint64_t bins[2] = {0, 0};
+    fill_items();
+    weft_status status = weft_partition_if(pool, items, ITEMS, sizeof *items, is_even, NULL, &matched);
+    for (size_t i = 0; i < ITEMS; i++)
+        CHECK(status ? items[i] == i * UINT64_C(0x9e3779b97f4a7c15) : is_even(NULL, &items[i]) == (i < matched));
+    if (!status)
+        status = weft_histogram(pool, ITEMS, count_even, NULL, bins, 2);
+    CHECK(status ? !bins[0] && !bins[1] : bins[0] == ITEMS / 2 && bins[1] == ITEMS / 2);
+    return status;
+}
+
+static int count_file(void *arg, const weft_file *file) {
+    (void)arg;
+    CHECK(file->path);
+    ran++;
+    return 0;
+}
+
+static weft_status use_files(void) {
+    const char *paths[] = {"/sys/kernel/mm/transparent_hugepage"}; /* some that do not change */
+    weft_files_report report = {0};
+    weft_files_options options = {WEFT_FILES_OPTIONS_INIT, .batch = 8, .report = &report};
+    ran = 0;
+    weft_status status = weft_for_files(pool, paths, 1, count_file, NULL, &options);
+    CHECK(report.files == (uint64_t)ran && (status || ran || report.problems[WEFT_FILE_UNREADABLE]));
+    return status;
+}
+
 static void body(void *arg, weft_range range) {
     for (size_t i = range.first; i < range.last; i++)
         ((char *)arg)[i]++;
@@ -280,6 +376,11 @@ static const struct {
                  {"pool", make_pool, false},
                  {"group", use_group, false},
                  {"reduce", use_reduce, false},
+                 {"scan", use_scan, false},
+                 {"sort", use_sort, false},
+                 {"sort by keys", use_keys, false},
+                 {"partition", use_partition, false},
+                 {"files", use_files, false},
                  {"memory", use_memory, false},
                  {"scratch", use_scratch, false},
                  {"node memory", use_node_memory, true},
