@@ -76,7 +76,7 @@ typedef struct weft_for_options {
  *         being destroyed; WEFT_EAGAIN: a static loop called from a task while 64 other loops run. In an error nothing ran.
  *
  * Threads: any, concurrently, also from inside tasks and loop bodies (nested). A caller that is a worker of the pool takes
- * part. So does another thread if a worker near it sleeps: it stands in for that worker until the loop ends, bodies that run on it
+ * part. So does another thread if a worker near it sleeps: it stands in for that worker as long as it finds something to do, bodies that run on it
  * see its number as weft_current_worker(). Else, and for FIRST_TOUCH, that thread sleeps until the end. Blocks: yes. Orders: the caller's earlier writes are visible to the body, the
  * body's writes to the caller afterwards.
  *

@@ -72,7 +72,7 @@ struct visit {
     uint64_t units, iterations, local, chunks, steals[2 + WEFT_REMOTE_CLASSES];
 };
 
-/* Waiting for a loop on a worker that called it. */
+/* Waiting for a loop, on whatever thread called it. */
 struct loop_wait {
     struct loop_job *job;
     unsigned slot;
@@ -80,6 +80,8 @@ struct loop_wait {
     bool wrapped;
     uint64_t done; /* units that the caller ran and has not reported */
     bool announced;
+    struct wf_signal *signal; /* of a caller that is no worker, or stands in for one */
+    struct wf_seat *seat;     /* that it has; NULL: none, or given back */
 };
 
 size_t weft_partition(size_t n, unsigned parts, size_t align, unsigned index) {
@@ -418,21 +420,28 @@ static bool loop_announce(struct wf_worker *worker, void *what) {
     return announce(what);
 }
 
-/* The caller's own visit, and the wait for the others. It helps where it can. */
+static void wait_outside(struct loop_wait *wait) {
+    /* Once WAITING is set on an unfinished job its end sets HINT, and the signal must live until then. */
+    if (!announce(wait))
+        wf_signal_take(wait->signal, WF_SIGNAL_HINT);
+    wf_load(&wait->job->remaining, WF_ACQUIRE); /* pairs with run_job() of all, not of the last only */
+}
+
+/* The caller's own visit, and the wait for the others. It helps where it can. A seat is not slept on: others have work for that worker. */
 static void take_part(struct wf_worker *self, struct loop_wait *wait) {
+    const struct wf_wait how = {loop_ready, loop_help, loop_announce, NULL, wait, 1};
     while (loop_help(self, wait))
         ;
     for (unsigned i = 0; i < WF_JOIN_POLLS; i++)
         if (loop_ready(wait))
             return;
-    wf_wait_for(self, &(struct wf_wait){loop_ready, loop_help, loop_announce, NULL, wait, 1});
-}
-
-static void wait_outside(struct loop_wait *wait, struct wf_signal *signal) {
-    /* Once WAITING is set on an unfinished job its end sets HINT, and the signal must live until then. */
-    if (!announce(wait))
-        wf_signal_take(signal, WF_SIGNAL_HINT);
-    wf_load(&wait->job->remaining, WF_ACQUIRE); /* pairs with run_job() of all, not of the last only */
+    if (!wait->seat) {
+        wf_wait_for(self, &how);
+    } else if (!wf_wait_awake(self, &how)) {
+        wf_seat_leave(wait->seat);
+        wait->seat = NULL;
+        wait_outside(wait);
+    }
 }
 
 static void fill_report(const struct loop_job *job, const weft_pool *pool, unsigned slot, weft_loop_report *report) {
@@ -448,7 +457,7 @@ static void fill_report(const struct loop_job *job, const weft_pool *pool, unsig
 }
 
 /* Offer what is left, and wait for it. */
-static void run_shared(struct loop_wait *wait, weft_pool *pool, struct wf_worker *self, struct wf_signal *signal) {
+static void run_shared(struct loop_wait *wait, weft_pool *pool, struct wf_worker *self) {
     fill_lines(wait, pool);
     wf_broadcast_offer(pool, wait->slot);
     if (!wf_load(&wait->job->late, WF_RELAXED))
@@ -456,7 +465,7 @@ static void run_shared(struct loop_wait *wait, weft_pool *pool, struct wf_worker
     if (self)
         take_part(self, wait);
     else
-        wait_outside(wait, signal);
+        wait_outside(wait);
 }
 
 /*
@@ -464,32 +473,37 @@ static void run_shared(struct loop_wait *wait, weft_pool *pool, struct wf_worker
  * tells. What is not known and has few iterations is shared, and measured for the next time; so is now and then what was too long.
  * False: it is to be shared, or what is left of it.
  */
-static bool run_short(struct loop_wait *wait, struct wf_worker *self, struct wf_signal *signal) {
+static bool run_short(struct loop_wait *wait, struct wf_worker *self) {
     struct wf_loop_hint *hint = hint_of(self, wait->job->body);
     if (hint->take > 1 || (hint->take && wait->job->share >= WF_ALONE_PART))
         return begin_alone(wait, self, hint);
     if (!hint->take && ++hint->calls % MEASURE_EVERY)
         return false;
     uint64_t begin = wf_now_ns();
-    run_shared(wait, self->pool, self, signal);
-    hint->take = wf_now_ns() - begin < ALONE_NS ? 2 : 0;
+    bool seated = wait->seat;
+    run_shared(wait, self->pool, self);
+    if (!seated || wait->seat) /* else it was long, and the hint is another's */
+        hint->take = wf_now_ns() - begin < ALONE_NS ? 2 : 0;
     return true;
 }
 
-static void run_broadcast(weft_pool *pool, unsigned slot, const struct wf_loop_request *request, struct wf_worker *self) {
+/* `seat`: the caller's, of `self`; NULL: none. True: it has been given back. */
+static bool run_broadcast(weft_pool *pool, unsigned slot, const struct wf_loop_request *request, struct wf_worker *self,
+                          struct wf_seat *seat) {
     struct wf_broadcast *broadcast = &pool->broadcasts.slots[slot];
     struct loop_job *job = (struct loop_job *)(void *)broadcast->job;
-    struct loop_wait wait = {.job = job, .slot = slot};
     struct wf_signal signal = {0};
+    struct loop_wait wait = {.job = job, .slot = slot, .signal = &signal, .seat = seat};
     broadcast->run = run_job;
-    fill_job(job, pool, request, self, self ? &self->signal : &signal);
+    fill_job(job, pool, request, self, self && !seat ? &self->signal : &signal);
     if (job->reports)
         clear_counts(job, pool, slot);
-    if (!self || !may_run_alone(job) || !run_short(&wait, self, &signal))
-        run_shared(&wait, pool, self, &signal);
+    if (!self || !may_run_alone(job) || !run_short(&wait, self))
+        run_shared(&wait, pool, self);
     if (job->reports)
         fill_report(job, pool, slot, request->report);
     wf_broadcast_end(&pool->broadcasts, slot);
+    return seat && !wait.seat;
 }
 
 /* A thread outside the pool can wait for one of the other loops to end. That many at once are rare enough for a nap. */
@@ -508,12 +522,10 @@ static weft_status run_outside(weft_pool *pool, const struct wf_loop_request *re
     if (status)
         return status;
     unsigned slot = wait_for_slot(pool);
-    if (!request->placed && wf_seat_take(pool, &seat)) {
-        run_broadcast(pool, slot, request, seat.worker);
+    if (request->placed || !wf_seat_take(pool, &seat))
+        run_broadcast(pool, slot, request, NULL, NULL);
+    else if (!run_broadcast(pool, slot, request, seat.worker, &seat))
         wf_seat_leave(&seat);
-    } else {
-        run_broadcast(pool, slot, request, NULL);
-    }
     wf_pool_release(pool, node);
     return WEFT_OK;
 }
@@ -533,7 +545,7 @@ weft_status wf_loop_run(weft_pool *pool, const struct wf_loop_request *request) 
     bool may_split = request->schedule == WEFT_SCHEDULE_STEAL && !request->bounds;
     int slot = may_split && self->frame->in_loop ? -1 : wf_broadcast_take(&pool->broadcasts);
     if (slot >= 0)
-        run_broadcast(pool, (unsigned)slot, request, self);
+        run_broadcast(pool, (unsigned)slot, request, self, NULL);
     else if (request->schedule == WEFT_SCHEDULE_STEAL)
         wf_loop_split(self, request);
     else

@@ -130,9 +130,7 @@ static bool help_anybody(struct wf_worker *worker) {
     return true;
 }
 
-void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
-    if (publish_all(worker))
-        offer_public(worker);
+bool wf_wait_awake(struct wf_worker *worker, const struct wf_wait *wait) {
     uint64_t deadline = 0;
     while (!wait->ready(wait->what)) {
         if (wait->help(worker, wait->what) || serve_static(worker) || help_anybody(worker)) {
@@ -142,12 +140,18 @@ void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
         uint64_t now = wf_now_ns();
         if (!deadline)
             deadline = now + (wait->spins ? wait->spins : 1) * wf_pool_spin_ns(worker->pool);
-        if (now >= deadline) {
-            sleep_for(worker, wait);
-            deadline = 0;
-        }
+        if (now >= deadline)
+            return false;
         wf_cpu_relax();
     }
+    return true;
+}
+
+void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
+    if (publish_all(worker))
+        offer_public(worker);
+    while (!wf_wait_awake(worker, wait))
+        sleep_for(worker, wait);
 }
 
 /* Waiting for the newest slot, which is stolen. */

@@ -61,4 +61,7 @@ struct wf_wait {
 /* Wait: help, serve own static parts, spin for the pool's budget, then sleep. Publishes private tasks first. */
 void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait);
 
+/* The part of it before the sleep. False: it is not over, and there has been nothing to do for the budget. */
+bool wf_wait_awake(struct wf_worker *worker, const struct wf_wait *wait);
+
 #endif

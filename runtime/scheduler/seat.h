@@ -24,6 +24,9 @@
  * same for all, any; on a pool of several nodes only one of the node it is on. Loops that place memory by first touch take
  * none: their parts run on bound threads only.
  *
+ * A caller that finds nothing more to do for its loop gives the seat back before it sleeps: there may be other loops, and whoever has a
+ * seat runs nothing of theirs. Inside a task it keeps the seat, since the task is that worker's.
+ *
  * Two threads may sleep in the name of one worker, its own for work and a caller inside a task, so these have a futex word each
  * (worker.h: token, signal).
  *

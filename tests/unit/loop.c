@@ -1,6 +1,7 @@
 /* parallel/: loops of every shape, their splits, reports and refusals, and the reduction's bits. */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,6 +360,40 @@ static void hit3(void *arg, weft_range3 tile) {
         for (size_t j = tile.first[1]; j < tile.last[1]; j++)
             for (size_t k = tile.first[2]; k < tile.last[2]; k++)
                 hits[i][j][k]++;
+}
+
+/* Two loops at once, the first item of each waits for the other's. */
+static void meet_first(void *arg, weft_range r) {
+    atomic_uint *arrived = arg;
+    if (r.first == 0)
+        for (atomic_fetch_add(arrived, 1); atomic_load(arrived) < 2;)
+            sched_yield();
+}
+
+struct meeting {
+    weft_pool *pool;
+    atomic_uint arrived;
+};
+
+static void *loop_and_meet(void *arg) {
+    struct meeting *meeting = arg;
+    weft_for_options options = {WEFT_FOR_OPTIONS_INIT, .grain = 1};
+    cr_assert_eq(weft_for(meeting->pool, 2, meet_first, &meeting->arrived, &options), WEFT_OK);
+    return NULL;
+}
+
+/* A caller that slept in a worker's place would keep it from the other loop, and both would wait for ever. */
+Test(loop, leaves_no_worker_idle_while_its_caller_waits, .timeout = 60) {
+    struct meeting meeting = {.pool = make("core:2 pu:1")};
+    for (int round = 0; round < 300; round++) {
+        pthread_t other;
+        atomic_store(&meeting.arrived, 0);
+        cr_assert_eq(pthread_create(&other, NULL, loop_and_meet, &meeting), 0);
+        loop_and_meet(&meeting);
+        pthread_join(other, NULL);
+        cr_assert_eq(atomic_load(&meeting.arrived), 2);
+    }
+    weft_pool_destroy(meeting.pool);
 }
 
 Test(loop, covers_two_and_three_dimensions) {
