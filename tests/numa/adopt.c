@@ -84,7 +84,7 @@ static void check_scattered(void) {
 
 /* The first item begins inside a page, the last ends inside one, and items reach over the ends of pages; their neighbours stay. */
 static void check_unaligned(size_t offset, size_t item_bytes) {
-    enum { PAGES = 400 };
+    enum { PAGES = 200 };
     char *data = map(PAGES, MADV_NOHUGEPAGE);
     scatter(data, PAGES, 0);
     int before[PAGES], after[PAGES];

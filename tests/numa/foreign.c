@@ -16,7 +16,7 @@
 
 #include "adopted.h"
 
-#define PAGES 300
+#define PAGES 104
 #define HELD 8
 
 static struct machine machine;

@@ -11,7 +11,7 @@
 
 #include "adopted.h"
 
-#define PAGES 450 /* 50 periods of 9 turns */
+#define PAGES 180 /* 20 periods of 9 turns */
 #define WRITERS 2
 
 static struct machine machine;
