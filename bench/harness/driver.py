@@ -53,6 +53,7 @@ ALGORITHMS = (SERIAL, WEFT, TBB, PARALLEL_MODE)
 LOOPS = (SERIAL, SERIAL_CLANG, WEFT, WEFT_CLANG, LIBGOMP, LIBOMP, TBB, PTHREADPOOL, POOL)
 RUNTIMES = tuple(peer for peer in LOOPS if peer.program not in ("serial",) and peer.name != "weft-clang")
 TASKS = (WEFT, TBB, POOL)
+GRAPHS = (SERIAL, WEFT, TBB)
 OURS = {"weft", "weft-clang"}
 SLEEPS = 0.3  # CPUs: less than that, and the runtime's threads slept between the runs
 SHARED = 0.25  # of the items, run by others than the busiest thread: more than one took part

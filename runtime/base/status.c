@@ -6,6 +6,7 @@
 #include <string.h>
 
 static _Thread_local char detail[sizeof(((struct wf_detail *)0)->text)];
+_Thread_local uint32_t wf_failures __attribute__((tls_model("initial-exec")));
 
 const char *weft_status_name(weft_status status) {
     static const char *const names[] = {"WEFT_OK",      "WEFT_EINVAL",  "WEFT_ENOMEM",   "WEFT_EAGAIN",    "WEFT_ECLOSED",
@@ -26,6 +27,7 @@ weft_status wf_fail(weft_status status, const char *format, ...) {
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     memcpy(detail, text, strlen(text) + 1);
+    wf_failures++;
     return status;
 }
 

@@ -153,6 +153,10 @@ void wf_group_join(struct wf_worker *worker, weft_group *group) {
                                               .spins = group->parent ? WF_PLACED_PATIENCE : 1});
 }
 
+bool wf_group_help(struct wf_worker *worker, weft_group *group) {
+    return wait_help(worker, &(struct group_wait){.group = group});
+}
+
 static void wait_outside(weft_group *group) {
     if (wf_spin(wf_load(&group->pool->spin_ns, WF_RELAXED), group_ready, group))
         return;

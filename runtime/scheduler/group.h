@@ -72,6 +72,9 @@ void wf_group_list(struct weft_group *group, struct wf_task_record *record);
 /* A worker waits for a group inside a task, all own slots of which are joined. */
 void wf_group_join(struct wf_worker *worker, struct weft_group *group);
 
+/* A worker runs the newest listed task of the group that nobody has begun. False: there is none. */
+bool wf_group_help(struct wf_worker *worker, struct weft_group *group);
+
 /* Whether the running task, or one that waits for it, counts in the group. */
 bool wf_group_inside(const struct wf_worker *worker, const struct weft_group *group);
 

@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "summary", "versions", "pipeline_gate", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop"]  # the cheap ones first
-WORLD = {"watch", "park", "join", "group", "room", "seat", "loop"}
+PROGRAMS = ["deque", "ready_queue", "graph_ring", "summary", "versions", "pipeline_gate", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop", "graph"]  # the cheap ones first
+WORLD = {"watch", "park", "join", "group", "room", "seat", "loop", "graph"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # What survives, and why it is kept: (mutants as a regular expression, reason). "Order by ..." names the edge that does the work in C11
@@ -52,6 +52,20 @@ KEPT = [
     (r"scheduler/(broadcast.c:offer_resting_parts:load\(&pool->resting\[word\]\)|pool.c:wf_pool_retire:fetch_or).*", "the proof in worker.h "
      "asks for it: the bit or the live loop is seen by one of the two; loop/retire_placed killed it before parts were claimed from "
      "outside a slot, and no case does now"),
+    (r"parallel/graph_ring.h:(wf_graph_ring_add:(load|cas)\(&ring->word\) .*acquire->relaxed|wf_graph_ring_steal:cas\(&ring->word\) acq_rel->.*)",
+     "a thief's release and the owner's acquire keep a thief from reading what is added later (load buffering), which the memory model does "
+     "not show; its acquire half comes after the look, which has it"),
+    (r"parallel/graph_ring.h:wf_graph_ring_newest:.*", "the owner reads its own entries; the acquire is for `busy`, which is a hint"),
+    (r"parallel/graph_run.c:(leave:load\(&graph->(busy|invited)\)|run_nodes:fetch_sub\(&graph->busy\)).*", "`busy` tells who searches that it is in "
+     "vain; the run ends by its group. An invitation that is seen too late is begun by somebody else"),
+    (r"parallel/graph_run.c:(any_ready|steal|unspill):load\(&(runner->)?graph->spilled\).*", "nodes are spilled only over a full ring: who "
+     "looks at the ring afterwards is told, and the rest is run by who spilled it"),
+    (r"parallel/(graph.c:wf_graph_runs|graph_run.c:begin):.*", "for threads that begin one run at the same time, which no case does"),
+    (r"parallel/graph_run.c:(invite:(exchange|load)\(&graph->invited\)|join_run:store\(&graph->invited\)).*", "who reads `searching` as 0 before the "
+     "invited one counts is seen by its looks, and after it has left has acquired its store; who reads too late that somebody is invited "
+     "invites one more"),
+    (r"parallel/graph_run.c:(join_run|run_nodes):fetch_add\(&graph->searching\).*", "who begins to search has nothing to hand over; the order that "
+     "matters is that of leaving"),
 ]  # fmt: skip
 
 # (name, file below runtime/, text that occurs once, what replaces it, program)
@@ -160,6 +174,16 @@ TEXT = [
      "if (wf_store(&queue->first, first + 1, WF_RELEASE), 1)", "ready_queue"),
     ("a put without a look for room", "scheduler/ready_queue.h", "return WF_READY_CAPACITY - (wf", "return WF_READY_CAPACITY + 1 - (wf",
      "ready_queue"),
+    ("a graph's nodes are stolen without a tag", "parallel/graph_ring.h", "((before >> 32) + 1) << 32 |", "before >> 32 << 32 |", "graph_ring"),
+    ("a node is taken without a compare", "parallel/graph_ring.h", "if (wf_cas(&ring->word, &word, wf_graph_ring_word(word, first, count - 1), WF_ACQUIRE, WF_ACQUIRE))",
+     "if (wf_store(&ring->word, wf_graph_ring_word(word, first, count - 1), WF_RELEASE), 1)", "graph_ring"),
+    ("nodes are added without a look for room", "parallel/graph_ring.h", "    count = count < room ? count : room;\n", "    (void)room;\n", "graph_ring"),
+    ("who adds nodes invites nobody", "parallel/graph_run.c", "    if (WF_UNLIKELY(added < count))\n        spill(runner->graph, level, nodes + added, count - added);\n    invite(runner);\n",
+     "    if (WF_UNLIKELY(added < count))\n        spill(runner->graph, level, nodes + added, count - added);\n", "graph"),
+    ("who stops searching does not look again", "parallel/graph_run.c", "    if (node == WF_GRAPH_NONE && !stopped(graph))\n        node = steal(runner);\n", "", "graph"),
+    ("the end of a graph leaves its invitation", "parallel/graph_run.c", "        wf_group_help(runner->worker, graph->group);\n", "        ;\n", "graph"),
+    ("a stopped run leaves its nodes in the rings", "parallel/graph_run.c", "|| stopped(graph))\n        clean(graph);", ")\n        clean(graph);", "graph"),
+    ("what did not fit is left", "parallel/graph_run.c", "while (!stopped(graph) && unspill(runner));", "while (0);", "graph"),
     ("a magazine comes back with the same tag", "memory/depot.h", "next = ((word >> 32) + 1) << 32 |", "next = word >> 32 << 32 |", "depot"),
     ("a pop that does not compare", "memory/depot.h", "while (!wf_cas(stack, &word, next, WF_RELAXED, WF_RELAXED));", "while (wf_store(stack, next, WF_RELAXED), 0);", "depot"),
     ("a push that does not compare", "memory/depot.h", "while (!wf_cas(stack, &word, next, WF_RELEASE, WF_RELAXED));", "while (wf_store(stack, next, WF_RELEASE), 0);", "depot"),

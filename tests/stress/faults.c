@@ -98,6 +98,34 @@ static weft_status use_group(void) {
     return status;
 }
 
+static weft_status visit(void *arg) {
+    (void)arg;
+    ran++;
+    return WEFT_OK;
+}
+
+/* A fan whose first and last node are placed where there is somebody. */
+static weft_status use_graph(void) {
+    weft_graph *graph = NULL;
+    weft_graph_node first, last;
+    const weft_graph_node_options placed = {WEFT_GRAPH_NODE_OPTIONS_INIT, .name = "ends", .placed = true};
+    weft_status status = weft_graph_create(&graph, pool);
+    CHECK(!status == !!graph);
+    ran = 0;
+    status = status ? status : weft_graph_add(graph, &first, visit, NULL, &placed);
+    status = status ? status : weft_graph_add(graph, &last, visit, NULL, &placed);
+    for (int i = 0; i < 20 && !status; i++) {
+        weft_graph_node node;
+        status = weft_graph_add(graph, &node, visit, NULL, NULL);
+        status = status ? status : weft_graph_precede(graph, first, node);
+        status = status ? status : weft_graph_precede(graph, node, last);
+    }
+    status = status ? status : weft_graph_run(graph);
+    CHECK(ran == (status ? 0 : 22));
+    CHECK(!weft_graph_destroy(graph));
+    return status;
+}
+
 static void leaf(void *arg, weft_range range, void *sum) {
     (void)arg;
     *(size_t *)sum += range.last - range.first;
@@ -375,6 +403,7 @@ static const struct {
                  {"plan of root", make_plan_of_root, true},
                  {"pool", make_pool, false},
                  {"group", use_group, false},
+                 {"graph", use_graph, false},
                  {"reduce", use_reduce, false},
                  {"scan", use_scan, false},
                  {"sort", use_sort, false},

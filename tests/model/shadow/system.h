@@ -12,6 +12,7 @@
 
 #include "explorer.h"
 
+#define malloc(bytes) explore_calloc(1, bytes)
 #define calloc(count, bytes) explore_calloc(count, bytes)
 #define aligned_alloc(align, bytes) explore_calloc(1, bytes)
 #define free(start) explore_free(start)
