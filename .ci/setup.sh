@@ -85,7 +85,8 @@ needed liburcu-dev module liburcu-memb'
 example_packages='needed libjansson-dev module jansson
 needed libutf8proc-dev module libutf8proc
 needed libxxhash-dev module libxxhash
-needed zlib1g-dev module zlib'
+needed zlib1g-dev module zlib
+needed libjpeg62-turbo-dev module libjpeg'
 
 # cmake_configure DIR LOG OPTIONS...
 cmake_configure() {

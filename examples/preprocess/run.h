@@ -8,9 +8,9 @@
 #include <stdatomic.h>
 #include <weft.h>
 
+#include "../common/progress.h"
 #include "input.h"
 #include "load.h"
-#include "progress.h"
 #include "signature.h"
 
 enum stage { STAGE_ANALYSE, STAGE_EXACT, STAGE_NEAR, STAGE_SETTLE, STAGE_WRITE, STAGES };

@@ -1,37 +1,10 @@
 /* The summary, one aligned line per question that somebody would ask. */
 #include "summary.h"
 
+#include "../common/print.h"
+
 #include <inttypes.h>
 #include <stdio.h>
-
-/* A number with its thousands apart, in one of a few static buffers that take turns. */
-static const char *grouped(uint64_t value) {
-    static char buffers[8][32];
-    static unsigned turn;
-    char *end = buffers[turn++ % 8] + 31, *at = end;
-    *at = '\0';
-    for (unsigned digits = 0; digits == 0 || value > 0; digits++, value /= 10) {
-        if (digits > 0 && digits % 3 == 0)
-            *--at = ',';
-        *--at = (char)('0' + value % 10);
-    }
-    return at;
-}
-
-static double percent(uint64_t part, uint64_t all) {
-    return all > 0 ? 100.0 * (double)part / (double)all : 0;
-}
-
-/* The begin of a line: what it is about, and its number. */
-static void print_head(const char *name, const char *value) {
-    printf("%-10s  %12s   ", name, value);
-}
-
-static void print_head_number(const char *name, const char *format, double value) {
-    char text[32];
-    snprintf(text, sizeof text, format, value);
-    print_head(name, text);
-}
 
 static void print_documents(const struct run *run, const struct layout *layout, const struct totals *t) {
     double seconds = run_compute_seconds(run) + run->seconds[STAGE_WRITE];

@@ -16,7 +16,7 @@ enum { TERMINAL_PERIOD_MS = 100, PLAIN_PERIOD_MS = 3000, BAR_LEAST = 12, BAR_MOS
 struct snapshot {
     const char *name;
     char round[32]; /* "round 2/7, ", or nothing */
-    uint64_t documents, documents_all;
+    uint64_t items, items_all;
     double share; /* done, 0 to 1; negative: unknown */
     double seconds;
 };
@@ -29,8 +29,8 @@ static double now_seconds(void) {
 
 static struct snapshot look(struct progress *p) {
     struct snapshot s = {.name = atomic_load_explicit(&p->name, memory_order_relaxed),
-                         .documents = atomic_load_explicit(&p->documents, memory_order_relaxed),
-                         .documents_all = atomic_load_explicit(&p->documents_all, memory_order_relaxed),
+                         .items = atomic_load_explicit(&p->items, memory_order_relaxed),
+                         .items_all = atomic_load_explicit(&p->items_all, memory_order_relaxed),
                          .seconds = now_seconds() - atomic_load_explicit(&p->began, memory_order_relaxed),
                          .share = -1};
     unsigned rounds = atomic_load_explicit(&p->rounds, memory_order_relaxed);
@@ -48,9 +48,9 @@ static struct snapshot look(struct progress *p) {
 static void describe(const struct snapshot *s, char *text, size_t size) {
     size_t used = 0;
     text[0] = '\0';
-    if (s->documents_all > 0)
-        used += (size_t)snprintf(text, size, "  %" PRIu64 "/%" PRIu64 ", %.0f/s", s->documents, s->documents_all,
-                                 s->seconds > 0 ? (double)s->documents / s->seconds : 0);
+    if (s->items_all > 0)
+        used += (size_t)snprintf(text, size, "  %" PRIu64 "/%" PRIu64 ", %.0f/s", s->items, s->items_all,
+                                 s->seconds > 0 ? (double)s->items / s->seconds : 0);
     if (s->share > 0.01 && s->share < 1 && s->seconds > 0.5)
         snprintf(text + used, size - used, ", %.0f s left", s->seconds / s->share * (1 - s->share) + 0.5);
 }
@@ -81,9 +81,9 @@ static void write_line(const struct snapshot *s) {
     char tail[128];
     describe(s, tail, sizeof tail);
     if (s->share >= 0)
-        fprintf(stderr, "preprocess: %s%s: %.0f %%%s\n", s->round, s->name, s->share * 100, tail);
+        fprintf(stderr, "%s: %s%s: %.0f %%%s\n", program_invocation_short_name, s->round, s->name, s->share * 100, tail);
     else
-        fprintf(stderr, "preprocess: %s%s%s\n", s->round, s->name, tail);
+        fprintf(stderr, "%s: %s%s%s\n", program_invocation_short_name, s->round, s->name, tail);
 }
 
 static void *report(void *arg) {
@@ -136,13 +136,13 @@ void progress_stop(struct progress *p) {
         fputs("\r\033[K", stderr);
 }
 
-void progress_stage(struct progress *p, const char *name, uint64_t documents, uint64_t units) {
+void progress_stage(struct progress *p, const char *name, uint64_t items, uint64_t units) {
     atomic_store_explicit(&p->name, name, memory_order_relaxed);
     atomic_store_explicit(&p->total, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->documents, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->items, 0, memory_order_relaxed);
     atomic_store_explicit(&p->units, 0, memory_order_relaxed);
     atomic_store_explicit(&p->began, now_seconds(), memory_order_relaxed);
-    atomic_store_explicit(&p->documents_all, documents, memory_order_relaxed);
+    atomic_store_explicit(&p->items_all, items, memory_order_relaxed);
     atomic_store_explicit(&p->total, units, memory_order_relaxed);
 }
 

@@ -1,0 +1,208 @@
+/* Stage functions, in the order of the pipeline, and its making. */
+#include "loader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A file on its way. Lies in the token's arena. */
+struct sample {
+    size_t number;
+    void *file;
+    size_t bytes;
+    struct image image;
+};
+
+/* The file is left out, and the report says why. */
+static weft_status leave_out(struct loader *loader, weft_token *token, const char *problem, const char *text) {
+    struct outcome *outcome = &loader->files->outcomes[((struct sample *)token->data)->number];
+    outcome->problem = problem;
+    snprintf(outcome->text, sizeof outcome->text, "%s", text);
+    progress_advance(loader->progress, 1, 1);
+    return weft_token_drop(token);
+}
+
+/* 0 or errno; EFBIG: more than the limit. */
+static int read_file(struct loader *loader, weft_token *token, int file, struct sample *sample) {
+    struct stat state;
+    if (fstat(file, &state) != 0)
+        return errno;
+    if (!S_ISREG(state.st_mode))
+        return S_ISDIR(state.st_mode) ? EISDIR : EINVAL;
+    if ((uint64_t)state.st_size > loader->options->bytes)
+        return EFBIG;
+    sample->file = weft_scratch_alloc(token->scratch, (size_t)state.st_size);
+    if (!sample->file)
+        return ENOMEM;
+    while (sample->bytes < (size_t)state.st_size) {
+        ssize_t got = read(file, (char *)sample->file + sample->bytes, (size_t)state.st_size - sample->bytes);
+        if (got < 0 && errno != EINTR)
+            return errno;
+        if (got == 0)
+            break; /* it became shorter */
+        sample->bytes += got > 0 ? (size_t)got : 0;
+    }
+    return 0;
+}
+
+static weft_status read_stage(void *arg, weft_token *token) {
+    struct loader *loader = arg;
+    if (token->index >= loader->files->count)
+        return weft_token_end(token);
+    struct sample *sample = weft_scratch_calloc(token->scratch, 1, sizeof *sample);
+    if (!sample)
+        return weft_token_fail(token, WEFT_ENOMEM, "%s", weft_error_detail());
+    token->data = sample;
+    sample->number = token->index;
+    int file = open(loader->files->paths[sample->number], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int error = file < 0 ? errno : read_file(loader, token, file, sample);
+    if (file >= 0)
+        close(file);
+    token->bytes = sample->bytes;
+    if (error == ENOMEM)
+        return weft_token_fail(token, WEFT_ENOMEM, "%s", weft_error_detail());
+    return !error           ? WEFT_OK
+           : error == EFBIG ? leave_out(loader, token, "too-large", "--max-bytes allows more")
+                            : leave_out(loader, token, "unreadable", strerror(error));
+}
+
+static void *in_arena(void *arg, size_t bytes) {
+    return weft_scratch_alloc(arg, bytes);
+}
+
+static weft_status decode_begin(void *arg, unsigned thread) {
+    struct loader *loader = arg;
+    loader->decoders[thread] = jpeg_decoder_create();
+    return loader->decoders[thread] ? WEFT_OK : WEFT_ENOMEM;
+}
+
+static void decode_end(void *arg, unsigned thread) {
+    struct loader *loader = arg;
+    jpeg_decoder_destroy(loader->decoders[thread]);
+}
+
+static weft_status decode_stage(void *arg, weft_token *token) {
+    struct loader *loader = arg;
+    struct sample *sample = token->data;
+    char text[JPEG_TEXT_BYTES] = "";
+    uint32_t least = loader->options->full_decode ? 0 : loader->options->shape.resize;
+    if (sample->bytes == 0)
+        return leave_out(loader, token, "broken", "empty");
+    if (!jpeg_decode(loader->decoders[token->thread], sample->file, sample->bytes, least, loader->options->pixels, in_arena,
+                     token->scratch, &sample->image, text))
+        return leave_out(loader, token, "broken", text);
+    token->bytes = 3 * (size_t)sample->image.width * sample->image.height;
+    loader->files->outcomes[sample->number].width = sample->image.file_width;
+    loader->files->outcomes[sample->number].height = sample->image.file_height;
+    return WEFT_OK;
+}
+
+static weft_status resize_stage(void *arg, weft_token *token) {
+    const struct loader *loader = arg;
+    const struct shape *shape = &loader->options->shape;
+    struct sample *sample = token->data;
+    void *work = weft_scratch_alloc(token->scratch, resample_work_bytes(shape, &sample->image));
+    if (!work)
+        return weft_token_fail(token, WEFT_ENOMEM, "%s", weft_error_detail());
+    resample(shape, &sample->image, token->buffer, work);
+    token->bytes = shape_floats(shape) * sizeof(float);
+    return WEFT_OK;
+}
+
+static bool hand_over(struct loader *loader, char error[LOADER_ERROR_BYTES]) {
+    size_t count = loader->row_count;
+    loader->row_count = 0;
+    if (loader->take && !loader->take(loader->take_arg, loader->rows, count, loader->numbers, error))
+        return false;
+    loader->written += count;
+    return true;
+}
+
+static weft_status write_stage(void *arg, weft_token *token) {
+    struct loader *loader = arg;
+    size_t floats = shape_floats(&loader->options->shape);
+    char error[LOADER_ERROR_BYTES] = "";
+    memcpy(loader->rows + loader->row_count * floats, token->buffer, floats * sizeof(float));
+    loader->numbers[loader->row_count++] = ((struct sample *)token->data)->number;
+    token->bytes = floats * sizeof(float);
+    progress_advance(loader->progress, 1, 1);
+    if (loader->row_count == loader->options->batch && !hand_over(loader, error))
+        return weft_token_fail(token, WEFT_EIO, "%s", error);
+    return WEFT_OK;
+}
+
+/* The batch's memory, where somebody wants it to lie. */
+static weft_status place_batch(struct loader *loader) {
+    const struct options *o = loader->options;
+    weft_array_options place = {WEFT_ARRAY_OPTIONS_INIT, .place = o->device ? WEFT_NEAR_DEVICE : WEFT_PARTITIONED,
+                                .device = o->device, .locked = o->locked};
+    if (o->node >= 0) {
+        place.place = WEFT_ON_NODE;
+        place.node = (unsigned)o->node;
+    }
+    weft_status status =
+        weft_array_create(&loader->batch_array, loader->pool, o->batch, shape_floats(&o->shape) * sizeof(float), &place);
+    if (!status)
+        loader->rows = weft_array_data(loader->batch_array);
+    return status;
+}
+
+/* Four images per worker and one per reader keep everybody busy. */
+static unsigned choose_tokens(const struct options *o, weft_pool *pool) {
+    return o->tokens ? o->tokens : 4 * weft_pool_workers(pool) + o->readers;
+}
+
+/* An arena's limit: the file, its pixels, a row of CMYK, and what resampling needs, which is less than the pixels or little. */
+static size_t arena_bytes(const struct options *o) {
+    uint64_t bytes = o->bytes + 6 * o->pixels + (64 << 20), most = (uint64_t)1 << 30;
+    return (size_t)(bytes < most ? bytes : most);
+}
+
+static weft_status create_pipeline(struct loader *loader) {
+    const struct options *o = loader->options;
+    const weft_stage stages[] = {
+        {WEFT_STAGE_INIT, .name = "read", .run = read_stage, .arg = loader, .threads = o->readers},
+        {WEFT_STAGE_INIT, .name = "decode", .run = decode_stage, .arg = loader, .begin = decode_begin, .end = decode_end},
+        {WEFT_STAGE_INIT, .name = "resize", .run = resize_stage, .arg = loader},
+        {WEFT_STAGE_INIT, .name = "write", .run = write_stage, .arg = loader, .kind = WEFT_STAGE_ORDERED, .threads = 1}};
+    weft_pipeline_options options = {WEFT_PIPELINE_OPTIONS_INIT, .token_bytes = shape_floats(&o->shape) * sizeof(float),
+                                     .scratch_bytes = arena_bytes(o)};
+    return weft_pipeline_create(&loader->pipeline, loader->pool, stages, sizeof stages / sizeof *stages, loader->tokens,
+                                &options);
+}
+
+weft_status loader_create(struct loader *loader, const struct options *options, struct files *files, loader_batch_fn take,
+                          void *take_arg, struct progress *progress, weft_pool *pool) {
+    *loader = (struct loader){
+        .options = options, .files = files, .take = take, .take_arg = take_arg, .progress = progress, .pool = pool};
+    loader->tokens = choose_tokens(options, pool);
+    loader->decoders = calloc(weft_pool_workers(pool), sizeof *loader->decoders);
+    loader->numbers = calloc(options->batch, sizeof *loader->numbers);
+    weft_status status = loader->decoders && loader->numbers ? place_batch(loader) : WEFT_ENOMEM;
+    if (!status)
+        status = create_pipeline(loader);
+    if (status)
+        loader_release(loader);
+    return status;
+}
+
+weft_status loader_run(struct loader *loader) {
+    progress_stage(loader->progress, "images", loader->files->count, loader->files->count);
+    weft_status status = weft_pipeline_run(loader->pipeline, 0);
+    if (status)
+        return snprintf(loader->error, sizeof loader->error, "%s", weft_error_detail()), status;
+    bool last = loader->row_count && !loader->options->drop_last;
+    return last && !hand_over(loader, loader->error) ? WEFT_EIO : WEFT_OK;
+}
+
+void loader_release(struct loader *loader) {
+    weft_pipeline_destroy(loader->pipeline);
+    weft_array_destroy(loader->batch_array);
+    free(loader->numbers);
+    free(loader->decoders);
+    *loader = (struct loader){0};
+}
