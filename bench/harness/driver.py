@@ -33,6 +33,7 @@ LIBGOMP, LIBOMP = Peer("libgomp", "gcc", "openmp", "gcc"), Peer("libomp", "clang
 TBB = Peer("tbb", "gcc", "tbb", "libtbb-dev, g++")
 PARALLEL_MODE = Peer("parallel-mode", "gcc", "parallel_mode", "g++")
 PTHREADPOOL = Peer("pthreadpool", "gcc", "pthreadpool", "libpthreadpool-dev")
+PTHREADPOOL_WEFT = Peer("pthreadpool-weft", "gcc", "pthreadpool_weft", "libpthreadpool-dev")
 POOL = Peer("pool", "gcc", "pool", "gcc")
 FUTEX = Peer("futex", "gcc", "futex", "gcc")
 ALLOCATORS = tuple(
@@ -50,11 +51,12 @@ ALLOCATORS = tuple(
 # Which peers a kind of workload has; bench/README.md says why not the others.
 FORK_JOIN = (SERIAL, SERIAL_CLANG, WEFT, WEFT_CLANG, LIBGOMP, LIBOMP, TBB)
 ALGORITHMS = (SERIAL, WEFT, TBB, PARALLEL_MODE)
-LOOPS = (SERIAL, SERIAL_CLANG, WEFT, WEFT_CLANG, LIBGOMP, LIBOMP, TBB, PTHREADPOOL, POOL)
+LOOPS = (SERIAL, SERIAL_CLANG, WEFT, WEFT_CLANG, LIBGOMP, LIBOMP, TBB, PTHREADPOOL, PTHREADPOOL_WEFT, POOL)
 RUNTIMES = tuple(peer for peer in LOOPS if peer.program not in ("serial",) and peer.name != "weft-clang")
+SHARED_POOLS = (WEFT, PTHREADPOOL, PTHREADPOOL_WEFT)  # one pool, called by many threads
 TASKS = (WEFT, TBB, POOL)
 GRAPHS = (SERIAL, WEFT, TBB)
-OURS = {"weft", "weft-clang"}
+OURS = {"weft", "weft-clang", "pthreadpool-weft"}
 SLEEPS = 0.3  # CPUs: less than that, and the runtime's threads slept between the runs
 SHARED = 0.25  # of the items, run by others than the busiest thread: more than one took part
 BASES = {"serial", "serial-clang", "futex"}  # what peers are compared with; no peers themselves
