@@ -100,6 +100,7 @@ static weft_status make_gate(weft_pipeline *pipeline, struct wf_stage *stage) {
 
 static weft_status make_stage(weft_pipeline *pipeline, struct wf_stage *stage) {
     weft_status status = WEFT_OK;
+    stage->way = stage->face.threads ? WF_WAY_THREADS : (enum wf_stage_way)stage->face.kind;
     pthread_mutex_init(&stage->own.lock, NULL);
     pthread_cond_init(&stage->own.work, NULL);
     if (stage->number && stage->face.kind == WEFT_STAGE_ORDERED)

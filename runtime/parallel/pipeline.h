@@ -22,8 +22,8 @@
  * runners take the time of a few tokens now and then, and while it is short (`worth` is 0) offer nothing that they can do themselves,
  * and all but one leave.
  *
- * `source` holds why the source may not be called now, all bits clear: it may. TAKEN: by whoever has the right to call a source that is
- * called once at a time. A run is over when the source has ended, or is stopped, and all tokens are free.
+ * `source` holds why the source may not be called now, all bits clear: it may. `taken` is set by whoever has the right to call a source
+ * that is called once at a time. A run is over when the source has ended, or is stopped, and all tokens are free.
  *
  * A pipeline's own memory is shared with the runners that were offered and have not begun, which may be long after it was destroyed:
  * `references`.
@@ -52,8 +52,13 @@ struct wf_token {
     weft_token face;         /* O */
     weft_pipeline *pipeline; /* I */
     unsigned stage;          /* O: that it is at, or waits for */
-    uint8_t verdict;         /* O: of the stage that runs */
-    bool said;               /* O: and why it fails is in the thread's detail text */
+    union {
+        uint16_t word; /* 0: nothing was said */
+        struct {
+            uint8_t verdict; /* O: of the stage that runs */
+            bool said;       /* O: and why it fails is in the thread's detail text */
+        };
+    };
     bool entered;            /* O: the gate of its stage is passed */
     bool hole;               /* O: dropped. It passes ORDERED stages without running, then ends */
     bool counted;            /* O: among those that wait for its stage */
@@ -79,7 +84,13 @@ struct wf_stage_threads {
 };
 
 struct wf_stage {
-    weft_stage face;       /* I */
+    weft_stage face; /* I */
+    enum wf_stage_way {
+        WF_WAY_PARALLEL,
+        WF_WAY_SERIAL,
+        WF_WAY_ORDERED,
+        WF_WAY_THREADS
+    } way;                 /* I: its kind, or that it has threads */
     unsigned number;       /* I */
     wf_atomic_u64 limit;   /* A: tokens from this index on are dropped before it. Lowered by who stops the run, and then read by
                             others whenever they come to look; relaxed, it guards nothing */
@@ -102,29 +113,29 @@ struct wf_pipeline_node {
 };
 
 /* Bits of `source`. */
-#define WF_SOURCE_TAKEN 1u
-#define WF_SOURCE_ENDED 2u
-#define WF_SOURCE_STOPPED 4u /* the run fails or is canceled */
-#define WF_SOURCE_CLOSED 8u  /* nothing runs */
+#define WF_SOURCE_ENDED 1u
+#define WF_SOURCE_STOPPED 2u /* the run fails or is canceled */
+#define WF_SOURCE_CLOSED 4u  /* nothing runs */
 
 #define WF_FAILURE_TEXT 384
 
 struct weft_pipeline {
-    weft_pool *pool;                      /* I */
-    struct weft_group inside;             /* I: marks the frames of runners; counts nothing */
-    struct wf_stage *stages;              /* I */
-    unsigned count;                       /* I */
-    unsigned token_count, node_count;     /* I */
-    size_t token_bytes;                   /* I */
-    char *names;                          /* I: all stages', one after the other */
-    struct wf_token *tokens;              /* I */
-    struct wf_pipeline_node *nodes;       /* I */
-    struct wf_stage_counts *counts;       /* I: see pipeline_stats.h */
-    unsigned participants;                /* I */
-    uint64_t epoch;                       /* R */
-    wf_atomic_u64 next_index;             /* A: written by who has TAKEN, relaxed; of PARALLEL sources by all */
-    wf_atomic_u32 references;             /* A: see above */
+    weft_pool *pool;                  /* I */
+    struct weft_group inside;         /* I: marks the frames of runners; counts nothing */
+    struct wf_stage *stages;          /* I */
+    unsigned count;                   /* I */
+    unsigned token_count, node_count; /* I */
+    size_t token_bytes;               /* I */
+    char *names;                      /* I: all stages', one after the other */
+    struct wf_token *tokens;          /* I */
+    struct wf_pipeline_node *nodes;   /* I */
+    struct wf_stage_counts *counts;   /* I: see pipeline_stats.h */
+    unsigned participants;            /* I */
+    uint64_t epoch;                   /* R */
+    wf_atomic_u64 next_index;         /* A: written by who has the right to call the source, relaxed; of PARALLEL ones by all */
+    wf_atomic_u32 references;         /* A: see above */
     WF_LINE_ALIGNED wf_atomic_u32 source; /* A: see above */
+    wf_atomic_u32 taken;                  /* A: see above; taken by exchange, acquire; given back by a store, release */
     wf_atomic_u32 free_count;             /* A: written L: tokens that are free */
     WF_LINE_ALIGNED wf_atomic_u32 active; /* A: runners at work */
     wf_atomic_u32 helpers;                /* A: workers that wait for the run and may sleep; see pipeline_run.c */
@@ -179,13 +190,38 @@ struct wf_token *wf_tokens_take(weft_pipeline *pipeline, struct wf_pipeline_node
 void wf_token_free(weft_pipeline *pipeline, struct wf_token *token, bool finished, bool dropped);
 
 /* Empty it, for the next use. */
-void wf_token_clean(struct wf_token *token);
+void wf_token_clean_scratch(struct wf_token *token);
 
-/* The source gets it next. The caller has TAKEN, unless it is PARALLEL. */
-void wf_token_begin(weft_pipeline *pipeline, struct wf_token *token);
+static inline void wf_token_clean(struct wf_token *token) {
+    token->face.data = NULL;
+    if (token->face.scratch)
+        wf_token_clean_scratch(token);
+}
+
+/* The source gets it next. The caller has the right to call it. */
+static inline void wf_token_begin(weft_pipeline *pipeline, struct wf_token *token) {
+    bool parallel = pipeline->stages[0].face.kind == WEFT_STAGE_PARALLEL;
+    token->face.index =
+        parallel ? wf_fetch_add(&pipeline->next_index, 1, WF_RELAXED) : wf_load(&pipeline->next_index, WF_RELAXED);
+    token->face.epoch = pipeline->epoch;
+    token->face.bytes = 0;
+    token->word = 0;
+    token->stage = 0;
+    token->entered = token->hole = false;
+}
 
 /* After the source has returned: whether the token goes on its way, with its index (as a hole, perhaps). False: it was not used. */
-bool wf_source_used(weft_pipeline *pipeline, struct wf_token *token);
+static inline bool wf_source_used(weft_pipeline *pipeline, struct wf_token *token) {
+    bool parallel = pipeline->stages[0].face.kind == WEFT_STAGE_PARALLEL;
+    if (WF_UNLIKELY(token->verdict == WF_VERDICT_END)) {
+        wf_fetch_or(&pipeline->source, WF_SOURCE_ENDED, WF_SEQ_CST);
+        token->hole = true; /* others may have later indexes already */
+        return parallel;
+    }
+    if (!parallel)
+        wf_store(&pipeline->next_index, token->face.index + 1, WF_RELAXED); /* released with the right */
+    return true;
+}
 
 /* pipeline_run.c: a stage has failed with its token. */
 WF_COLD void wf_pipeline_fail(struct wf_stage *stage, struct wf_token *token, weft_status status);
@@ -231,7 +267,23 @@ void wf_threads_put(struct wf_stage *stage, struct wf_token *token);
 /* Whether the caller is a thread of this pipeline. */
 bool wf_threads_inside(const weft_pipeline *pipeline);
 
-/* pipeline_stats.c: call the stage's function (counts, sampled time, begin, failure). */
-void wf_stage_call(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token, unsigned thread);
+/* pipeline_stats.c, the slow halves of wf_stage_call(): a call that is timed, or the first of a participant; and what was said of a token
+ * beside WEFT_OK. */
+weft_status wf_stage_call_timed(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token);
+void wf_stage_called(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token, weft_status status);
+
+/* Call the stage's function on a token whose face says by which thread. It is a hole afterwards if it goes no further. */
+static inline void wf_stage_call(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token) {
+    uint64_t calls = wf_load(&counts->tokens, WF_RELAXED);
+    weft_status status = WF_LIKELY(calls < counts->timed_at) ? stage->face.run(stage->face.arg, &token->face)
+                                                             : wf_stage_call_timed(stage, counts, token);
+    wf_store(&counts->tokens, calls + 1, WF_RELAXED);
+    if (token->face.bytes) {
+        wf_count_more(&counts->bytes, token->face.bytes);
+        token->face.bytes = 0;
+    }
+    if (WF_UNLIKELY(status || token->word))
+        wf_stage_called(stage, counts, token, status);
+}
 
 #endif

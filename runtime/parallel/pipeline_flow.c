@@ -8,7 +8,7 @@
 #include "scheduler/submit.h"
 #include "scheduler/waiters.h"
 
-#define LOOK_EVERY 4u       /* tokens between two looks at the clock */
+#define LOOK_EVERY 16u      /* tokens between two looks at the clock */
 #define YIELD_NS 100000u    /* then others on this worker have a turn */
 #define WORTH_TOKEN_NS 1000 /* two runners pay if a token takes longer than this, */
 #define WORTH_STAGE_NS 200  /* and this for each stage: what it costs them when they meet there */
@@ -17,8 +17,10 @@
 struct runner {
     struct wf_mover mover;
     struct wf_worker *worker;
-    uint32_t followed;  /* since the last look at the clock */
-    uint64_t looked_ns; /* when that was */
+    weft_slot *first_slot; /* of the deque, of what the runner's stages spawn */
+    bool remote;           /* the token at hand has its home elsewhere */
+    uint32_t followed;     /* since the last look at the clock */
+    uint64_t looked_ns;    /* when that was */
     uint64_t begin_ns;
 };
 
@@ -80,18 +82,26 @@ static bool is_doomed(const struct wf_stage *stage, const struct wf_token *token
     return WF_UNLIKELY(token->face.index >= wf_load(&stage->limit, WF_RELAXED));
 }
 
+/* A runner keeps one token that has ended for the source. */
+static inline bool ends_here(struct wf_mover *mover, struct wf_token *token) {
+    if (!mover->node || mover->node->index != token->face.node || mover->spare)
+        return false;
+    struct wf_stage_counts *ended = &mover->counts[mover->pipeline->count];
+    if (!token->hole)
+        wf_count_more(&ended->tokens, 1);
+    else if (token->verdict != WF_VERDICT_END)
+        wf_count_more(&ended->dropped, 1);
+    wf_token_clean(token);
+    mover->spare = token;
+    return true;
+}
+
 static void end_token(struct wf_mover *mover, struct wf_token *token) {
     weft_pipeline *pipeline = mover->pipeline;
-    bool finished = !token->hole, dropped = token->hole && token->verdict != WF_VERDICT_END;
-    struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
-    if (mover->node == node && !mover->spare) {
-        wf_count_more(&mover->counts[pipeline->count].tokens, finished);
-        wf_count_more(&mover->counts[pipeline->count].dropped, dropped);
-        wf_token_clean(token);
-        mover->spare = token;
+    if (ends_here(mover, token))
         return;
-    }
-    wf_token_free(pipeline, token, finished, dropped);
+    struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
+    wf_token_free(pipeline, token, !token->hole, token->hole && token->verdict != WF_VERDICT_END);
     /* a runner of the node looks at the source of its own accord */
     if (mover->node != node && !wf_load(&pipeline->source, WF_SEQ_CST))
         wf_pipeline_offer_or_fail(node);
@@ -180,28 +190,70 @@ struct wf_token *wf_pipeline_move(struct wf_mover *mover, struct wf_token *list)
     return mine;
 }
 
-/* The caller's frame is around it: children that the stage has left behind end before the next one begins. */
-static void call(struct runner *runner, struct wf_stage *stage, struct wf_token *token) {
-    struct wf_worker *worker = runner->worker;
-    worker->frame->home = token->face.node + 1;
-    wf_stage_call(stage, &runner->mover.counts[stage->number], token, worker->id);
-    if (WF_UNLIKELY(wf_deque_head(&worker->deque) != worker->frame->base || worker->frame->placed))
-        wf_sync(worker);
-    if (worker->node != token->face.node)
-        wf_count_more(&runner->mover.counts[stage->number].remote, 1);
+/* The token comes to this runner, whose frame is around what it calls. */
+static void receive(struct runner *runner, struct wf_token *token) {
+    token->face.thread = runner->worker->id;
+    runner->worker->frame->home = token->face.node + 1;
+    runner->remote = runner->worker->node != token->face.node;
+}
+
+/* Children that the stage has left behind end before the next one begins. */
+static inline __attribute__((always_inline)) void call(struct runner *runner, struct wf_stage *stage, struct wf_token *token) {
+    struct wf_stage_counts *counts = &runner->mover.counts[stage->number];
+    wf_stage_call(stage, counts, token);
+    if (WF_UNLIKELY(wf_load(wf_slot_live(runner->first_slot), WF_RELAXED) || runner->worker->frame->placed))
+        wf_sync(runner->worker);
+    if (runner->remote)
+        wf_count_more(&counts->remote, 1);
+}
+
+/* Whether a stage on the pool can be run by who has the token, without more ado. */
+static bool enter_at_once(struct wf_stage *stage, const struct wf_token *token) {
+    switch (stage->way) {
+    case WF_WAY_PARALLEL:
+        return true;
+    case WF_WAY_SERIAL:
+        return wf_turns_enter(&stage->turns);
+    case WF_WAY_ORDERED:
+        return wf_order_arrive(&stage->order, token->face.index);
+    default:
+        return false;
+    }
+}
+
+/* From the stage whose gate it has passed, as long as nothing is in the way. What remains to be moved: a list. */
+static struct wf_token *run_through(struct runner *runner, struct wf_token *token) {
+    weft_pipeline *pipeline = runner->mover.pipeline;
+    struct wf_stage *stage = &pipeline->stages[token->stage], *end = &pipeline->stages[pipeline->count];
+    for (;;) {
+        if (is_doomed(stage, token)) {
+            token->hole = true;
+            return wf_stage_leave(stage, token);
+        }
+        call(runner, stage, token);
+        struct wf_token *next = stage->way == WF_WAY_PARALLEL ? NULL : leave(stage, token);
+        stage++;
+        token->stage++;
+        if (stage == end && !next && ends_here(&runner->mover, token))
+            return NULL;
+        if (next || token->hole || stage == end || !enter_at_once(stage, token)) {
+            token->entered = false;
+            token->gated.next = wf_gated_of(next);
+            if (next)
+                next->gated.next = NULL;
+            return token;
+        }
+    }
 }
 
 /* From the stage that it is at, whose gate it has passed, until it waits or ends. */
 static void follow(struct runner *runner, struct wf_token *token) {
     weft_pipeline *pipeline = runner->mover.pipeline;
     while (token) {
-        struct wf_stage *stage = &pipeline->stages[token->stage];
-        count_out(stage, token);
-        if (!is_doomed(stage, token))
-            call(runner, stage, token);
-        else
-            token->hole = true;
-        token = wf_pipeline_move(&runner->mover, wf_stage_leave(stage, token));
+        count_out(&pipeline->stages[token->stage], token);
+        receive(runner, token);
+        struct wf_token *rest = run_through(runner, token);
+        token = rest ? wf_pipeline_move(&runner->mover, rest) : NULL;
     }
 }
 
@@ -225,17 +277,25 @@ static void offer_source(struct runner *runner) {
 
 /* The right to call the source; false: somebody has it, or it may not be called. */
 static bool take_right(weft_pipeline *pipeline) {
-    uint32_t open = 0;
     if (wf_load(&pipeline->source, WF_SEQ_CST) || pipeline->stages[0].own.threads)
         return false;
-    return !is_gated(&pipeline->stages[0]) || wf_cas(&pipeline->source, &open, WF_SOURCE_TAKEN, WF_SEQ_CST, WF_SEQ_CST);
+    if (!is_gated(&pipeline->stages[0]))
+        return true;
+    /* acquire: what the last call did; seq_cst, with the load: who frees a token looks at this afterwards */
+    return !wf_load(&pipeline->taken, WF_SEQ_CST) && !wf_exchange(&pipeline->taken, 1, WF_SEQ_CST);
 }
 
-/* True: the source may still be called. */
-static bool give_right(weft_pipeline *pipeline) {
+/*
+ * Give it back, and see that the source is called by somebody if it may be. While sharing does not pay that is this runner, which looks
+ * again when its token has gone as far as it goes; so the store may be late for somebody who frees a token meanwhile and looks.
+ */
+static void give_right(struct runner *runner) {
+    weft_pipeline *pipeline = runner->mover.pipeline;
+    bool worth = wf_load(&pipeline->worth, WF_RELAXED) || pipeline->node_count > 1;
     if (is_gated(&pipeline->stages[0]))
-        return !(wf_fetch_and(&pipeline->source, ~WF_SOURCE_TAKEN, WF_SEQ_CST) & ~WF_SOURCE_TAKEN);
-    return !wf_load(&pipeline->source, WF_SEQ_CST);
+        wf_store(&pipeline->taken, 0, worth ? WF_SEQ_CST : WF_RELEASE); /* pairs with take_right() */
+    if (worth && !wf_load(&pipeline->source, WF_SEQ_CST))
+        offer_source(runner);
 }
 
 /* A token for the source, with the right to call it. */
@@ -252,9 +312,7 @@ static struct wf_token *take_source(struct runner *runner) {
         }
         if (token)
             return token;
-        if (!give_right(pipeline))
-            return NULL;
-        offer_source(runner);
+        give_right(runner); /* others have taken them, or it was closed meanwhile */
     }
     return NULL;
 }
@@ -263,17 +321,22 @@ static void run_source(struct runner *runner, struct wf_token *token) {
     weft_pipeline *pipeline = runner->mover.pipeline;
     struct wf_stage *source = &pipeline->stages[0];
     wf_token_begin(pipeline, token);
+    receive(runner, token);
     call(runner, source, token);
     bool used = wf_source_used(pipeline, token);
-    if (give_right(pipeline))
-        offer_source(runner);
+    give_right(runner);
     if (!used) {
         wf_token_free(pipeline, token, false, false);
         return;
     }
     token->stage = 1;
     token->gated.next = NULL;
-    follow(runner, wf_pipeline_move(&runner->mover, token));
+    if (!token->hole && pipeline->count > 1 && enter_at_once(&pipeline->stages[1], token)) {
+        token->entered = true;
+        token = run_through(runner, token);
+    }
+    if (token)
+        follow(runner, wf_pipeline_move(&runner->mover, token));
 }
 
 static void free_spare(struct runner *runner) {
@@ -367,6 +430,7 @@ static void begin_runner(struct runner *runner, struct wf_pipeline_node *node, s
     weft_pipeline *pipeline = node->pipeline;
     struct wf_stage_counts *counts = &pipeline->counts[(size_t)worker->id * (pipeline->count + 1)];
     *runner = (struct runner){.mover = {.pipeline = pipeline, .node = node, .counts = counts}, .worker = worker};
+    runner->first_slot = &worker->deque.slots[worker->frame->base];
     wf_fetch_add(&pipeline->active, 1, WF_SEQ_CST);
 }
 

@@ -26,6 +26,8 @@ static void reset(weft_pipeline *pipeline, uint64_t epoch) {
         wf_store(&counts->bytes, 0, WF_RELAXED);
         wf_store(&counts->remote, 0, WF_RELAXED);
         wf_store(&counts->busy_ns, 0, WF_RELAXED);
+        counts->timed_at = 0; /* read by who gets a token afterwards */
+        counts->weight = 1;
     }
     wf_store(&pipeline->next_index, 0, WF_RELAXED);
     wf_store(&pipeline->begin_ns, wf_now_ns(), WF_RELAXED);
@@ -59,8 +61,7 @@ weft_status weft_pipeline_start(weft_pipeline *pipeline, uint64_t epoch) {
         reset(pipeline, epoch);
         pipeline->started = true;
         wf_store(&pipeline->running, 1, WF_RELAXED);
-        /* A late runner may hold TAKEN for a moment. Release: what was set is visible to who calls the source. */
-        wf_fetch_and(&pipeline->source, WF_SOURCE_TAKEN, WF_SEQ_CST);
+        wf_store(&pipeline->source, 0, WF_SEQ_CST); /* release: what was set is visible to who calls the source */
         if (pipeline->stages[0].own.threads)
             pthread_cond_broadcast(&pipeline->token_free);
     }

@@ -8,53 +8,45 @@
 #include "memory/scratch.h"
 #include "parallel/pipeline.h"
 
-#define SHORT_NS 2000u /* of calls that are shorter, one in SAMPLE_EVERY is timed */
-#define SAMPLE_EVERY 16u
+/* Of calls that are shorter than these, one in so many is timed: a look at the clock takes about 25 ns. */
+#define SHORT_NS 2000u
+#define SHORT_EVERY 16u
+#define SHORTEST_NS 200u
+#define SHORTEST_EVERY 64u
 
-static WF_COLD weft_status begin(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token,
-                                 unsigned thread) {
-    weft_status status = stage->face.begin ? stage->face.begin(stage->face.arg, thread) : WEFT_OK;
+static WF_COLD weft_status begin(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token) {
+    weft_status status = stage->face.begin ? stage->face.begin(stage->face.arg, token->face.thread) : WEFT_OK;
     counts->begun = !status;
-    counts->until = counts->weight = 1;
+    counts->weight = 1;
     token->said = status;
-    return status ? wf_fail(status, "begin() on thread %u returned %s", thread, weft_status_name(status)) : WEFT_OK;
+    return status ? wf_fail(status, "begin() on thread %u returned %s", token->face.thread, weft_status_name(status)) : WEFT_OK;
 }
 
-static weft_status call_timed(struct wf_stage *stage, struct wf_stage_counts *counts, weft_token *face) {
+weft_status wf_stage_call_timed(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token) {
+    weft_status status = counts->begun ? WEFT_OK : begin(stage, counts, token);
+    if (status)
+        return status; /* the next call tries again */
     uint64_t before = wf_now_ns();
-    weft_status status = stage->face.run(stage->face.arg, face);
+    status = stage->face.run(stage->face.arg, &token->face);
     uint64_t took = wf_now_ns() - before;
     wf_count_more(&counts->busy_ns, took * counts->weight);
-    counts->until = counts->weight = took < SHORT_NS ? SAMPLE_EVERY : 1;
+    counts->weight = took >= SHORT_NS ? 1 : took >= SHORTEST_NS ? SHORT_EVERY : SHORTEST_EVERY;
+    counts->timed_at = wf_load(&counts->tokens, WF_RELAXED) + counts->weight;
     return status;
 }
 
-static WF_COLD void call_ended(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token,
-                               weft_status status) {
+void wf_stage_called(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token, weft_status status) {
     if (status) {
         token->hole = true;
         wf_pipeline_fail(stage, token, status);
+        token->verdict = WF_VERDICT_DROP;
     } else if (token->verdict == WF_VERDICT_DROP) {
         token->hole = true;
         wf_count_more(&counts->dropped, 1);
-    } else {
-        wf_count_more(&counts->tokens, (uint64_t)-1); /* the source has ended: its token was not used */
+    } else if (token->verdict == WF_VERDICT_END) {
+        wf_count_more(&counts->tokens, (uint64_t)-1); /* its token was not used */
     }
-}
-
-void wf_stage_call(struct wf_stage *stage, struct wf_stage_counts *counts, struct wf_token *token, unsigned thread) {
-    weft_token *face = &token->face;
-    face->thread = thread;
-    face->bytes = 0;
-    token->verdict = WF_VERDICT_ON;
-    token->said = false;
-    weft_status status = WF_LIKELY(counts->begun) ? WEFT_OK : begin(stage, counts, token, thread);
-    if (WF_LIKELY(!status))
-        status = --counts->until ? stage->face.run(stage->face.arg, face) : call_timed(stage, counts, face);
-    wf_count_more(&counts->tokens, 1);
-    wf_count_more(&counts->bytes, face->bytes);
-    if (WF_UNLIKELY(status || token->verdict))
-        call_ended(stage, counts, token, status);
+    token->said = false; /* and it did not fail */
 }
 
 static const struct wf_stage_counts *counts_of(const weft_pipeline *pipeline, unsigned participant, unsigned stage) {

@@ -17,7 +17,7 @@ struct wf_stage_counts {
     wf_atomic_u64 bytes;                  /* W */
     wf_atomic_u64 remote;                 /* W: calls away from the token's home */
     wf_atomic_u64 busy_ns;                /* W */
-    uint32_t until;                       /* O: calls before the next that is timed */
+    uint64_t timed_at;                    /* O: the call that is timed next */
     uint32_t weight;                      /* O: calls that it stands for */
     bool begun;                           /* O: begin() has succeeded; read by destroy */
 };

@@ -63,8 +63,9 @@ static void run_stage(struct wf_stage_thread *self, struct wf_token *token) {
     struct wf_mover mover = {.pipeline = self->pipeline};
     wf_queue_leave(&stage->queue);
     token->counted = false;
+    token->face.thread = self->number;
     if (token->face.index < wf_load(&stage->limit, WF_RELAXED))
-        wf_stage_call(stage, self->counts, token, self->number);
+        wf_stage_call(stage, self->counts, token);
     else
         token->hole = true;
     wf_pipeline_move(&mover, wf_stage_leave(stage, token));
@@ -74,7 +75,8 @@ static void run_source(struct wf_stage_thread *self, struct wf_token *token) {
     weft_pipeline *pipeline = self->pipeline;
     struct wf_mover mover = {.pipeline = pipeline};
     wf_token_begin(pipeline, token);
-    wf_stage_call(&pipeline->stages[0], self->counts, token, self->number);
+    token->face.thread = self->number;
+    wf_stage_call(&pipeline->stages[0], self->counts, token);
     if (!wf_source_used(pipeline, token)) {
         wf_token_free(pipeline, token, false, false);
         return;

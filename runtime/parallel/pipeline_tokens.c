@@ -66,8 +66,7 @@ void wf_tokens_release(weft_pipeline *pipeline) {
 struct wf_token *wf_tokens_take(weft_pipeline *pipeline, struct wf_pipeline_node *node) {
     struct wf_token *token = node->free;
     /* A right to the source may have been taken just before it was stopped: then all tokens may be free, and the run over. */
-    bool closed = wf_load(&pipeline->source, WF_SEQ_CST) & ~WF_SOURCE_TAKEN;
-    if (closed || !token)
+    if (wf_load(&pipeline->source, WF_SEQ_CST) || !token)
         return NULL;
     node->free = wf_token_of(token->gated.next);
     wf_store(&node->free_count, wf_load(&node->free_count, WF_RELAXED) - 1, WF_SEQ_CST);
@@ -75,10 +74,7 @@ struct wf_token *wf_tokens_take(weft_pipeline *pipeline, struct wf_pipeline_node
     return token;
 }
 
-void wf_token_clean(struct wf_token *token) {
-    token->face.data = NULL;
-    if (!token->face.scratch)
-        return;
+void wf_token_clean_scratch(struct wf_token *token) {
     const struct wf_scratch *scratch = wf_scratch_of(token->face.scratch);
     if (scratch->face.next == scratch->first)
         return;
@@ -102,27 +98,6 @@ void wf_token_free(weft_pipeline *pipeline, struct wf_token *token, bool finishe
     pthread_mutex_unlock(&pipeline->lock);
     if (over)
         wf_pipeline_wake(pipeline);
-}
-
-void wf_token_begin(weft_pipeline *pipeline, struct wf_token *token) {
-    bool parallel = pipeline->stages[0].face.kind == WEFT_STAGE_PARALLEL;
-    token->face.index =
-        parallel ? wf_fetch_add(&pipeline->next_index, 1, WF_RELAXED) : wf_load(&pipeline->next_index, WF_RELAXED);
-    token->face.epoch = pipeline->epoch;
-    token->stage = 0;
-    token->hole = false;
-}
-
-bool wf_source_used(weft_pipeline *pipeline, struct wf_token *token) {
-    bool parallel = pipeline->stages[0].face.kind == WEFT_STAGE_PARALLEL;
-    if (token->verdict == WF_VERDICT_END) {
-        wf_fetch_or(&pipeline->source, WF_SOURCE_ENDED, WF_SEQ_CST);
-        token->hole = true; /* others may have later indexes already */
-        return parallel;
-    }
-    if (!parallel)
-        wf_store(&pipeline->next_index, token->face.index + 1, WF_RELAXED); /* released with TAKEN */
-    return true;
 }
 
 static weft_status check(const weft_token *token, const char *call) {
