@@ -148,31 +148,62 @@ static void print(const struct bench_row *row, struct measurement *of) {
     fflush(stdout);
 }
 
+/* One sample of each row. False: a run failed. */
+static bool sample(const struct bench_row *rows, struct measurement *of, unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        if (!run_batch(&rows[i], of[i].batch, &of[i].samples[of[i].count++]))
+            return false;
+    return true;
+}
+
 /* False: a run failed. */
-static bool measure(const struct bench_row *row, struct measurement *of) {
-    double ns, limit = bench_milliseconds * 1e6, elapsed;
-    if (!warm_up(row, &ns))
-        return false;
-    of->batch = batch_of(row, ns);
+static bool measure(const struct bench_row *rows, struct measurement *of, unsigned count) {
+    double ns, limit = bench_milliseconds * count * 1e6, elapsed;
+    for (unsigned i = 0; i < count; i++) {
+        if (!warm_up(&rows[i], &ns))
+            return false;
+        of[i].batch = batch_of(&rows[i], ns);
+    }
     double cpu = bench_cpu_ms() * 1e6;
     int64_t start = bench_now_ns();
     do {
-        if (!run_batch(row, of->batch, &of->samples[of->count++]))
+        if (!sample(rows, of, count))
             return false;
         elapsed = (double)(bench_now_ns() - start);
     } while (of->count < MAX_SAMPLES && elapsed < (of->count < MIN_SAMPLES ? PATIENCE : 1) * limit);
-    of->cpus = (bench_cpu_ms() * 1e6 - cpu) / elapsed;
-    return !row->check_all || row->check_all(row->what);
+    cpu = bench_cpu_ms() * 1e6 - cpu;
+    for (unsigned i = 0; i < count; i++) {
+        of[i].cpus = cpu / elapsed;
+        if (rows[i].check_all && !rows[i].check_all(rows[i].what))
+            return false;
+    }
+    return true;
 }
 
 void bench_measure(const struct bench_row *row) {
     static double samples[MAX_SAMPLES];
     struct measurement of = {.samples = samples};
     bench_forget_counts();
-    if (measure(row, &of))
+    if (measure(row, &of, 1))
         print(row, &of);
     else
         bench_fail(row->row, row->way, "failed, or the result is wrong");
+}
+
+void bench_measure_pair(const struct bench_row *other, const char *name, const char *version, const struct bench_row *own,
+                        const char *own_version) {
+    static double samples[2][MAX_SAMPLES];
+    const struct bench_row rows[] = {*other, *own};
+    struct measurement of[] = {{.samples = samples[0]}, {.samples = samples[1]}};
+    bench_forget_counts();
+    if (!measure(rows, of, 2)) {
+        bench_fail(own->row, own->way, "failed, or the result is wrong, of it or of what it is compared with");
+        return;
+    }
+    bench_runtime(name, version);
+    print(other, &of[0]);
+    bench_runtime(NULL, own_version);
+    print(own, &of[1]);
 }
 
 void bench_print(const char *row, const char *way, double value) {

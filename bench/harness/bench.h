@@ -43,6 +43,13 @@ void bench_runtime(const char *name, const char *version);
 /* Warm up, measure, check, print. A failed row prints no time, and makes bench_end() return 1. */
 void bench_measure(const struct bench_row *row);
 
+/*
+ * The same for a row of another runtime in the same program and one of the program's own, a sample of each in turn: what disturbs one
+ * disturbs the other, and their ratio less than either.
+ */
+void bench_measure_pair(const struct bench_row *other, const char *name, const char *version, const struct bench_row *own,
+                        const char *own_version);
+
 /* Print a figure that was measured otherwise, in the workload's unit. */
 void bench_print(const char *row, const char *way, double value);
 

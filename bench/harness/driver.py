@@ -59,7 +59,7 @@ GRAPHS = (SERIAL, WEFT, TBB)
 OURS = {"weft", "weft-clang", "pthreadpool-weft"}
 SLEEPS = 0.3  # CPUs: less than that, and the runtime's threads slept between the runs
 SHARED = 0.25  # of the items, run by others than the busiest thread: more than one took part
-BASES = {"serial", "serial-clang", "futex"}  # what peers are compared with; no peers themselves
+BASES = {"serial", "serial-clang", "futex", "move_pages", "move_pages-clang"}  # what peers are compared with; no peers themselves
 JOIN_ALL = {"libgomp", "libomp", "pthreadpool"}  # a loop ends when every thread has come by, whoever ran the items
 PRINTED_BY_CLANG = {"weft-clang": "weft (clang)", "serial-clang": "serial (clang)"}
 

@@ -98,7 +98,7 @@ WEFT_API weft_status weft_array_create(weft_array **array, weft_pool *pool, size
  * The pages may lie in any order over the nodes. weft_for_array() runs each item where its page is: every worker of a node gets its
  * share of the items there, in the order of addresses; items on absent pages and on nodes without workers are dealt out evenly.
  * The body then gets shorter ranges, one per stretch of neighbouring pages on one node. For this every page's node is asked now
- * (one system call per 4096 pages, shared by the workers where there are more than 8192), and 32 bytes are kept for each such
+ * (one system call per 512 pages, shared by the workers where there are more than 8192), and 32 bytes are kept for each such
  * stretch, at most one per page. Where the pool has one node, or the kernel does not say where pages are, parts are as of any
  * array. Pages move, and absent ones come: weft_array_refresh() asks again.
  *
@@ -277,7 +277,7 @@ WEFT_API weft_status weft_array_migrate_with(weft_array *array, const weft_migra
  *
  * @return as weft_for(); WEFT_EINVAL: also a NULL array; WEFT_ENOMEM: no memory for the report or the aligned parts.
  *
- * Threads, blocks, order: as weft_for(). With a report it first makes one system call per 4096 pages: of a sample above 65536, of all
+ * Threads, blocks, order: as weft_for(). With a report it first makes one system call per 512 pages: of a sample above 65536, of all
  * pages of an adopted array, whose nodes a sample does not tell (shared by the workers, as weft_array_adopt()).
  */
 WEFT_API weft_status weft_for_array(weft_array *array, weft_loop_fn body, void *arg, const weft_for_options *options);

@@ -59,7 +59,7 @@ typedef enum weft_query {
  * Memory that is not mapped counts as absent, and so do pages of a device. Nothing is accessed: a file that has become shorter
  * than its mapping is no danger.
  *
- * Threads: any. Blocks: for one system call per 4096 pages asked.
+ * Threads: any. Blocks: for one system call per 512 pages asked.
  */
 WEFT_API weft_status weft_memory_query(const void *start, size_t bytes, weft_query query, weft_placement *placement,
                                        size_t *per_node, size_t nodes);

@@ -114,8 +114,11 @@ bool wf_array_lies_apart(const weft_array *array);
 /* First byte, in its area, of the part that begins with item `bound`: pages belong to the part whose items begin in them. */
 size_t wf_array_byte(const weft_array *array, size_t bound);
 
-/* The node, by its index in the plan, that a page of a copy belongs to. Not for turns that are not exact. */
-unsigned wf_array_owner(const weft_array *array, unsigned copy, size_t byte);
+/*
+ * The node, by its index in the plan, that a page of a copy belongs to; *end: what lies before that byte, from here on, belongs to
+ * it too. Not for turns that are not exact.
+ */
+unsigned wf_array_owner(const weft_array *array, unsigned copy, size_t byte, size_t *end);
 
 /*
  * Tell the kernel where the pages belong; strict: on that node and nowhere else. Only an array whose options are strict fails

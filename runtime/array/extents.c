@@ -43,7 +43,8 @@ void wf_extents_add(struct wf_extents *extents, size_t page, int node) {
 /* What one worker asks. */
 struct slice {
     struct wf_extents found;
-    size_t first; /* page */
+    size_t first;      /* page */
+    const char *start; /* where it lies */
 };
 
 struct inquiry {
@@ -51,18 +52,19 @@ struct inquiry {
     struct slice *slices; /* one per worker, O by it until the loop ends */
 };
 
-static void add_page(void *arg, size_t page, int node) {
+static void add_pages(void *arg, void *const *pages, size_t count, int node) {
     struct slice *slice = arg;
-    wf_extents_add(&slice->found, slice->first + page, node);
+    (void)count; /* up to the next extent */
+    wf_extents_add(&slice->found, slice->first + (size_t)((const char *)pages[0] - slice->start) / wf_page_bytes(), node);
 }
 
 static weft_status ask_pages(const weft_array *array, unsigned copy, size_t first, size_t last, bool exact, struct slice *slice) {
     struct wf_placement_scope scope = {.exact = exact};
-    const char *start = (const char *)array->areas[copy].start + wf_array_lead(array) + first * wf_page_bytes();
     slice->found = (struct wf_extents){.item_bytes = array->item_bytes, .head = array->head % wf_page_bytes()};
     slice->first = first;
+    slice->start = (const char *)array->areas[copy].start + wf_array_lead(array) + first * wf_page_bytes();
     weft_status status =
-        last > first ? wf_placement_visit(start, (last - first) * wf_page_bytes(), add_page, slice, &scope) : WEFT_OK;
+        last > first ? wf_placement_visit(slice->start, (last - first) * wf_page_bytes(), add_pages, slice, &scope) : WEFT_OK;
     if (status == WEFT_OK && slice->found.failed)
         status = wf_fail(WEFT_ENOMEM, "no memory to list on which nodes %zu pages lie", last - first);
     return status;

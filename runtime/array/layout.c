@@ -70,11 +70,15 @@ size_t wf_array_byte(const weft_array *array, size_t bound) {
 }
 
 /* The last node whose stretch does not begin after the byte: those before it that begin there too are empty. */
-unsigned wf_array_owner(const weft_array *array, unsigned copy, size_t byte) {
+unsigned wf_array_owner(const weft_array *array, unsigned copy, size_t byte, size_t *end) {
+    *end = array->areas[copy].bytes;
     if (array->copies > 1)
         return copy;
-    if (array->turns)
-        return array->turns[byte / array->areas[0].page_bytes % array->period];
+    if (array->turns) {
+        size_t unit = byte / array->areas[0].page_bytes;
+        *end = (unit + 1) * array->areas[0].page_bytes;
+        return array->turns[unit % array->period];
+    }
     unsigned low = 0, high = array->node_count;
     while (high - low > 1) {
         unsigned middle = low + (high - low) / 2;
@@ -83,6 +87,8 @@ unsigned wf_array_owner(const weft_array *array, unsigned copy, size_t byte) {
         else
             high = middle;
     }
+    if (high < array->node_count)
+        *end = array->stretches[high];
     return low;
 }
 

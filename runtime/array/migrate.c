@@ -130,27 +130,32 @@ static void pull(void *arg, weft_range range) {
 /* Interleaved pages that lie in turn already: votes[p] of them say that unit u belongs to node (u + p) mod nodes. */
 struct votes {
     const weft_array *array;
-    size_t lead, *votes;
+    size_t *votes;
 };
 
-static void vote(void *arg, size_t page, int os_node) {
+static void vote(void *arg, void *const *pages, size_t count, int os_node) {
     const struct votes *votes = arg;
+    const struct wf_area *area = &votes->array->areas[0];
     unsigned nodes = votes->array->node_count;
-    size_t unit = (votes->lead + page * wf_page_bytes()) / votes->array->areas[0].page_bytes;
-    for (unsigned k = 0; k < nodes; k++)
-        if (wf_array_is_home(votes->array, k, os_node))
+    for (unsigned k = 0; k < nodes; k++) {
+        if (!wf_array_is_home(votes->array, k, os_node))
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            size_t unit = (size_t)((const char *)pages[i] - (const char *)area->start) / area->page_bytes;
             votes->votes[(k + nodes - unit % nodes) % nodes]++;
+        }
+    }
 }
 
 /* Which node comes first is the kernel's choice: the one that leaves most pages where they are. */
 static weft_status choose_phase(struct wf_array_job *job) {
     const struct wf_area *area = &job->array->areas[0];
-    struct votes votes = {job->array, wf_array_lead(job->array), calloc(job->array->node_count, sizeof *votes.votes)};
+    struct votes votes = {job->array, calloc(job->array->node_count, sizeof *votes.votes)};
+    size_t lead = wf_array_lead(job->array);
     struct wf_placement_scope scope = {0};
     if (!votes.votes)
         return wf_fail(WEFT_ENOMEM, "no memory to find the turns of %u nodes", job->array->node_count);
-    weft_status status =
-        wf_placement_visit((const char *)area->start + votes.lead, area->bytes - votes.lead, vote, &votes, &scope);
+    weft_status status = wf_placement_visit((const char *)area->start + lead, area->bytes - lead, vote, &votes, &scope);
     for (unsigned phase = 1; phase < job->array->node_count; phase++)
         if (votes.votes[phase] > votes.votes[job->phase])
             job->phase = phase;

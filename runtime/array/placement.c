@@ -13,7 +13,6 @@
 
 struct tally {
     const weft_array *array;
-    size_t begin; /* byte of the area where the pages begin that are visited */
     struct wf_node_counts counts;
     unsigned copy; /* whose pages are visited now */
     size_t expected;
@@ -27,27 +26,37 @@ static bool on_any_node(const weft_array *array, int os_node) {
     return false;
 }
 
-static void tally_page(void *arg, size_t page, int os_node) {
-    struct tally *tally = arg;
+/* How many pages that lie on one node belong there. */
+static size_t count_expected(const struct tally *tally, void *const *pages, size_t count, int os_node) {
     const weft_array *array = tally->array;
-    wf_node_counts_add(&tally->counts, os_node);
-    if (!array->this_system)
-        return;
+    const char *start = array->areas[tally->copy].start;
+    size_t expected = 0, end = 0; /* where the stretch ends to whose owner `belongs` applies */
+    bool belongs = false;
     if (array->turns && !array->exact)
-        tally->expected += on_any_node(array, os_node);
-    else
-        tally->expected +=
-            wf_array_belongs(array, wf_array_owner(array, tally->copy, tally->begin + page * wf_page_bytes()), os_node);
+        return on_any_node(array, os_node) ? count : 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t byte = (size_t)((const char *)pages[i] - start);
+        if (byte >= end)
+            belongs = wf_array_belongs(array, wf_array_owner(array, tally->copy, byte, &end), os_node);
+        expected += belongs;
+    }
+    return expected;
+}
+
+static void tally_pages(void *arg, void *const *pages, size_t count, int os_node) {
+    struct tally *tally = arg;
+    wf_node_counts_add(&tally->counts, os_node, count);
+    if (tally->array->this_system && os_node != WF_NODE_ABSENT)
+        tally->expected += count_expected(tally, pages, count, os_node);
 }
 
 /* The pages of some items, in each copy. */
 static weft_status tally_copies(struct tally *tally, weft_range items, struct wf_placement_scope *scope) {
     const weft_array *array = tally->array;
     size_t first = array->head + items.first * array->item_bytes, last = array->head + items.last * array->item_bytes;
-    tally->begin = first - first % wf_page_bytes();
     for (tally->copy = 0; tally->copy < array->copies; tally->copy++) {
         const char *start = array->areas[tally->copy].start;
-        weft_status status = wf_placement_visit(start + first, last - first, tally_page, tally, scope);
+        weft_status status = wf_placement_visit(start + first, last - first, tally_pages, tally, scope);
         if (status != WEFT_OK)
             return status;
     }

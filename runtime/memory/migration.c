@@ -112,18 +112,19 @@ static weft_status sort_out(struct batch *batch, size_t *there) {
         return status;
     if (wf_placement_hides(batch->pages, batch->nodes, batch->count, &batch->tries))
         note(batch->report, HIDDEN);
-    size_t kept = 0;
-    for (size_t i = 0; i < batch->count; i++) {
+    size_t kept = 0, absent = 0, count = batch->count;
+    int target = batch->order->target, home = batch->order->home;
+    for (size_t i = 0; i < count; i++) {
         int node = batch->nodes[i];
         if (node < 0) {
-            batch->report->absent++;
-        } else if (node == batch->order->target || node == batch->order->home) {
-            ++*there;
-        } else {
+            absent++;
+        } else if (node != target && node != home) {
             batch->pages[kept] = batch->pages[i];
             batch->answers[kept++] = batch->answers[i];
         }
     }
+    batch->report->absent += absent;
+    *there += count - absent - kept;
     batch->count = kept;
     return WEFT_OK;
 }
@@ -219,9 +220,13 @@ static weft_status finish(struct batch *batch) {
 
 /* Bytes [first, last) counted from `base`. */
 static weft_status add_pages(struct batch *batch, const char *base, size_t first, size_t last) {
+    size_t page = wf_page_bytes();
     weft_status status = WEFT_OK;
-    for (size_t byte = first; status == WEFT_OK && byte < last; byte += wf_page_bytes()) {
-        batch->pages[batch->count++] = (void *)(base + byte);
+    while (status == WEFT_OK && first < last) {
+        size_t room = BATCH - batch->count, left = (last - first - 1) / page + 1, more = left < room ? left : room;
+        for (size_t i = 0; i < more; i++, first += page)
+            batch->pages[batch->count + i] = (void *)(base + first);
+        batch->count += more;
         if (batch->count == BATCH)
             status = finish(batch);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/compiler.h"
 #include "memory/huge_pages.h"
 #include "memory/pages.h"
 #include "memory/placement.h"
@@ -178,19 +179,67 @@ Test(placement, counts_add_up_per_node) {
     size_t all = 0;
     cr_assert_eq(weft_memory_placement(area.start, area.bytes, &placement, &all, 1), WEFT_OK);
     cr_assert_eq(all, 6000, "nodes beyond the room are counted in the last");
+    for (size_t nodes = WF_FEW_NODES; nodes <= WF_FEW_NODES + 1; nodes++) {
+        size_t many[WF_FEW_NODES + 1];
+        memset(many, 9, sizeof many);
+        cr_assert_eq(weft_memory_placement(area.start, area.bytes, &placement, many, nodes), WEFT_OK);
+        all = 0;
+        for (size_t i = 0; i < nodes; i++)
+            all += many[i];
+        cr_assert_eq(all, 6000, "room for %zu nodes", nodes);
+    }
     wf_area_release(&area);
 }
 
 struct seen {
-    size_t calls, last, present;
+    const char *start;
+    size_t pages, last, present, runs;
+    bool presence[2000]; /* what was said about each page, where there are few */
 };
 
-static void see(void *arg, size_t page, int node) {
+static void see(void *arg, void *const *pages, size_t count, int node) {
     struct seen *seen = arg;
-    cr_assert(!seen->calls || page > seen->last);
-    seen->calls++;
-    seen->last = page;
-    seen->present += node != WF_NODE_ABSENT;
+    cr_assert_gt(count, 0);
+    seen->runs++;
+    for (size_t i = 0; i < count; i++) {
+        size_t page = (size_t)((const char *)pages[i] - seen->start) / wf_page_bytes();
+        cr_assert(!seen->pages || page > seen->last);
+        seen->pages++;
+        seen->last = page;
+        seen->present += node != WF_NODE_ABSENT;
+        if (page < WF_ARRAY_LENGTH(seen->presence))
+            seen->presence[page] = node != WF_NODE_ABSENT;
+    }
+}
+
+/* Runs of all lengths, across the ends of batches, absent pages (answered in two ways) as one. */
+Test(placement, pages_of_one_node_are_told_together) {
+    struct wf_area area;
+    struct wf_placement_scope scope = {.exact = true};
+    size_t page = wf_page_bytes(), count = 2000, runs = 0, present = 0;
+    static bool expected[2000];
+    if (!asks_nodes())
+        cr_skip_test("move_pages is refused here");
+    cr_assert_eq(wf_area_reserve(&area, count * page, WEFT_PAGES_BASE), WEFT_OK);
+    for (size_t first = 0, length = 1; first < count; first += length, length = length % 60 + 1)
+        for (size_t i = first; i < first + length && i < count && length % 2; i++) {
+            expected[i] = true;
+            ((volatile char *)area.start)[i * page] = 1;
+        }
+    (void)((volatile char *)area.start)[page]; /* the page of zeros */
+    for (size_t i = 0; i < count; i++)
+        present += expected[i];
+    for (size_t i = 0; i < count; i++)
+        runs += !i || expected[i] != expected[i - 1];
+    static struct seen seen;
+    seen = (struct seen){.start = area.start};
+    cr_assert_eq(wf_placement_visit(area.start, area.bytes, see, &seen, &scope), WEFT_OK);
+    cr_assert_eq(seen.pages, count);
+    cr_assert_eq(scope.asked, count);
+    cr_assert_eq(seen.present, present);
+    cr_assert(!memcmp(seen.presence, expected, sizeof expected));
+    cr_assert(seen.runs >= runs && seen.runs < runs + 10, "%zu runs in %zu calls: a batch may end one", runs, seen.runs);
+    wf_area_release(&area);
 }
 
 Test(placement, above_65536_pages_one_of_each_stretch_is_asked) {
@@ -201,11 +250,11 @@ Test(placement, above_65536_pages_one_of_each_stretch_is_asked) {
     if (!asks_nodes())
         cr_skip_test("move_pages is refused here");
     cr_assert_eq(wf_pages_populate(area.start, count / 4 * page), WEFT_OK);
-    struct seen seen = {0};
+    struct seen seen = {.start = area.start};
     cr_assert_eq(wf_placement_visit(area.start, area.bytes, see, &seen, &scope), WEFT_OK);
     cr_assert_eq(scope.pages, count);
     cr_assert_eq(scope.asked, (count + 3) / 4);
-    cr_assert_eq(seen.calls, scope.asked);
+    cr_assert_eq(seen.pages, scope.asked);
     cr_assert_lt(seen.last, count);
     cr_assert_str_empty(wf_placement_reason(&scope)); /* that it was a sample says scope.asked */
     scope.hidden = true;

@@ -101,6 +101,41 @@ Test(migration, units_in_turn_make_up_the_whole) {
     wf_area_release(&area);
 }
 
+static bool note_most(void *arg, size_t pages) {
+    size_t *most = arg;
+    *most = pages > *most ? pages : *most;
+    return true;
+}
+
+/* A batch is full in the middle of a unit, and of a hole. */
+Test(migration, batches_end_anywhere_in_a_unit) {
+    int node = (int)own_node();
+    struct wf_area area;
+    size_t page = wf_page_bytes(), present = 0, most = 0;
+    cr_assert_eq(wf_area_reserve(&area, 20000 * page, WEFT_PAGES_BASE), WEFT_OK);
+    for (size_t i = 0; i < 20000; i += 3) {
+        ((volatile char *)area.start)[i * page] = 1;
+        present += i / 1000 % 2;
+    }
+    const struct wf_migration_order order = {.start = area.start,
+                                             .bytes = area.bytes,
+                                             .unit = 1000 * page,
+                                             .first = 1,
+                                             .step = 2,
+                                             .target = node,
+                                             .home = node,
+                                             .tried = note_most,
+                                             .arg = &most};
+    weft_migration report = WF_MIGRATION_INIT;
+    cr_assert_eq(wf_migrate(&order, &report), WEFT_OK);
+    check_sum(&report);
+    cr_expect_eq(report.pages, 10000);
+    cr_expect_eq(report.moved + report.there_already, present);
+    cr_expect_eq(report.absent, 10000 - present);
+    cr_expect_eq(most, 4096);
+    wf_area_release(&area);
+}
+
 /* Every page once, also where the memory begins inside a unit. */
 Test(migration, a_first_unit_may_be_cut) {
     int node = (int)own_node();

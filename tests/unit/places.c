@@ -14,8 +14,9 @@
 /* Owners of the first units of an array with turns, as a text of node numbers. */
 static const char *turns_of(const weft_array *array, size_t units) {
     static char text[64];
+    size_t end;
     for (size_t unit = 0; unit < units; unit++)
-        text[unit] = (char)('0' + wf_array_owner(array, 0, unit * array->areas[0].page_bytes));
+        text[unit] = (char)('0' + wf_array_owner(array, 0, unit * array->areas[0].page_bytes, &end));
     text[units] = 0;
     return text;
 }
@@ -53,10 +54,12 @@ static void check_turn_shares(const weft_array *array) {
     size_t units = (array->areas[0].bytes - 1) / array->areas[0].page_bytes + 1;
     for (size_t unit = 0; unit < units; unit++) {
         unsigned sharers = 0;
+        size_t end;
         for (unsigned worker = 0; worker < array->worker_count; worker++) {
             weft_range share = wf_array_turns_of(array, worker);
-            bool mine = wf_array_owner(array, 0, unit * array->areas[0].page_bytes) == wf_array_node_of(array, worker);
+            bool mine = wf_array_owner(array, 0, unit * array->areas[0].page_bytes, &end) == wf_array_node_of(array, worker);
             sharers += mine && share.first <= unit && unit < share.last;
+            cr_assert_eq(end, (unit + 1) * array->areas[0].page_bytes);
         }
         cr_assert_eq(sharers, 1, "unit %zu", unit);
     }
@@ -195,8 +198,11 @@ Test(places, a_tier_takes_each_part_to_its_nearest_node) {
         for (unsigned k = 0; k < 2; k++)
             cr_assert_eq(wf_array_target(array, k), cases[i].targets[k], "tier %s, node %u", weft_tier_name(cases[i].tier), k);
         cr_assert_eq(wf_array_lies_apart(array), cases[i].tier != WEFT_TIER_FAST);
-        cr_assert_eq(wf_array_owner(array, 0, 0), 0);
-        cr_assert_eq(wf_array_owner(array, 0, array->areas[0].bytes - 1), 1);
+        size_t end;
+        cr_assert_eq(wf_array_owner(array, 0, 0, &end), 0);
+        cr_assert_eq(end, array->stretches[1]);
+        cr_assert_eq(wf_array_owner(array, 0, array->areas[0].bytes - 1, &end), 1);
+        cr_assert_eq(end, array->areas[0].bytes);
         cr_assert_eq(placement_of(array).pages_absent, 0);
         if (cases[i].tier == WEFT_TIER_FAST)
             cr_assert(wf_array_is_local(array, 0, 2) && !wf_array_is_local(array, 1, 2) && wf_array_belongs(array, 1, 2));
