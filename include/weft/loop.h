@@ -63,6 +63,9 @@ typedef struct weft_for_options {
                                    unless that left a worker without any */
     size_t tile[3];           /**< 2D, 3D: edge of a tile in each dimension; 0: chosen */
     weft_loop_report *report; /**< [out] NULL: none */
+    bool
+        any_thread; /**< a thread outside that finds no worker to stand in for runs bodies all the same, as weft_current_worker() -1, and
+                          does not sleep. With STEAL and align 1, without a report; else it has no effect */
 } weft_for_options;
 
 #define WEFT_FOR_OPTIONS_INIT .size = sizeof(weft_for_options)

@@ -84,7 +84,7 @@ static size_t cut(struct grid_run *run) {
 }
 
 void wf_grid_run(weft_pool *pool, const struct wf_grid *grid, bool flush_denormals) {
-    static const weft_for_options one_by_one = {WEFT_FOR_OPTIONS_INIT, .grain = 1};
+    static const weft_for_options one_by_one = {WEFT_FOR_OPTIONS_INIT, .grain = 1, .any_thread = true};
     struct grid_run run;
     run.grid = grid;
     run.denormals = flush_denormals ? WF_DENORMALS_FLUSH : wf_float_control() & WF_DENORMALS_FLUSH;

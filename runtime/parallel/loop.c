@@ -456,16 +456,28 @@ static void fill_report(const struct loop_job *job, const weft_pool *pool, unsig
         report->workers += wf_load(&pool->workers[i]->took_part[slot], WF_RELAXED);
 }
 
+/* A caller that is no worker runs what it can claim. A unit is an iteration. */
+static void help_outside(struct loop_wait *wait, weft_pool *pool) {
+    const struct loop_job *job = wait->job;
+    struct wf_units units;
+    for (unsigned part = 0; part < job->parts; part++)
+        for (; wf_broadcast_claim_own(pool->workers[part], wait->slot, 1, &units); wait->done++)
+            job->body(job->arg, (weft_range){part_first(job, units.part) + units.lo, part_first(job, units.part) + units.hi});
+}
+
 /* Offer what is left, and wait for it. */
-static void run_shared(struct loop_wait *wait, weft_pool *pool, struct wf_worker *self) {
+static void run_shared(struct loop_wait *wait, weft_pool *pool, struct wf_worker *self, bool helps) {
     fill_lines(wait, pool);
     wf_broadcast_offer(pool, wait->slot);
     if (!wf_load(&wait->job->late, WF_RELAXED))
         wf_broadcast_wake(pool, wait->slot);
-    if (self)
+    if (self) {
         take_part(self, wait);
-    else
+    } else {
+        if (helps)
+            help_outside(wait, pool);
         wait_outside(wait);
+    }
 }
 
 /*
@@ -481,7 +493,7 @@ static bool run_short(struct loop_wait *wait, struct wf_worker *self) {
         return false;
     uint64_t begin = wf_now_ns();
     bool seated = wait->seat;
-    run_shared(wait, self->pool, self);
+    run_shared(wait, self->pool, self, false);
     if (!seated || wait->seat) /* else it was long, and the hint is another's */
         hint->take = wf_now_ns() - begin < ALONE_NS ? 2 : 0;
     return true;
@@ -499,7 +511,7 @@ static bool run_broadcast(weft_pool *pool, unsigned slot, const struct wf_loop_r
     if (job->reports)
         clear_counts(job, pool, slot);
     if (!self || !may_run_alone(job) || !run_short(&wait, self))
-        run_shared(&wait, pool, self);
+        run_shared(&wait, pool, self, request->any_thread && !job->is_static && !job->reports && job->unit == 1);
     if (job->reports)
         fill_report(job, pool, slot, request->report);
     wf_broadcast_end(&pool->broadcasts, slot);
@@ -552,48 +564,4 @@ weft_status wf_loop_run(weft_pool *pool, const struct wf_loop_request *request) 
         return wf_fail(WEFT_EAGAIN, "a static loop inside %u others: no room for one more, use WEFT_SCHEDULE_STEAL",
                        WF_BROADCASTS);
     return WEFT_OK;
-}
-
-/* Iterations per step between page boundaries, 1 if parts that begin there would be too uneven. */
-static size_t page_align(const weft_pool *pool, size_t n, size_t item_bytes) {
-    size_t page = wf_page_bytes(), a = page, b = item_bytes;
-    while (b) { /* greatest common divisor */
-        size_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    size_t align = page / a;
-    return align <= n / pool->worker_count ? align : 1;
-}
-
-weft_status weft_for(weft_pool *pool, size_t n, weft_loop_fn body, void *arg, const weft_for_options *options) {
-    weft_for_options known = {WEFT_FOR_OPTIONS_INIT};
-    weft_status status = wf_options_copy(&known, sizeof known, options, "weft_for_options");
-    if (status)
-        return status;
-    if (!pool || !body)
-        return wf_fail(WEFT_EINVAL, "weft_for() needs a pool and a body, got NULL");
-    if ((unsigned)known.schedule > WEFT_SCHEDULE_FIRST_TOUCH)
-        return wf_fail(WEFT_EINVAL, "weft_for_options.schedule is %d: use STEAL, STATIC or FIRST_TOUCH", (int)known.schedule);
-    if (known.tile[0] || known.tile[1] || known.tile[2])
-        return wf_fail(WEFT_EINVAL, "weft_for_options.tile is for weft_for_2d() and weft_for_3d(): use grain");
-    struct wf_loop_request request = {.n = n,
-                                      .body = body,
-                                      .arg = arg,
-                                      .schedule = known.schedule,
-                                      .grain = known.grain,
-                                      .align = known.align,
-                                      .report = known.report};
-    if (known.schedule == WEFT_SCHEDULE_FIRST_TOUCH) {
-        if (!known.item_bytes)
-            return wf_fail(WEFT_EINVAL,
-                           "WEFT_SCHEDULE_FIRST_TOUCH needs weft_for_options.item_bytes, the bytes one iteration touches");
-        if (known.align)
-            return wf_fail(WEFT_EINVAL,
-                           "WEFT_SCHEDULE_FIRST_TOUCH chooses the alignment itself: leave weft_for_options.align zero");
-        request.schedule = WEFT_SCHEDULE_STATIC;
-        request.placed = true;
-        request.align = page_align(pool, n, known.item_bytes);
-    }
-    return wf_loop_run(pool, &request);
 }

@@ -72,6 +72,7 @@ static weft_status run(weft_pool *pool, struct tiling *tiling, const weft_for_op
                                                        .arg = tiling,
                                                        .schedule = known.schedule,
                                                        .grain = known.grain,
+                                                       .any_thread = known.any_thread,
                                                        .report = known.report});
 }
 

@@ -536,3 +536,37 @@ Test(reduce, joins_neighbours_in_order_and_takes_edge_cases) {
     cr_assert_eq(count, 17, "unchanged by errors");
     weft_pool_destroy(pool);
 }
+
+struct busy {
+    atomic_bool begun, ended;
+};
+static void keep_busy(void *arg) {
+    struct busy *busy = arg;
+    busy->begun = true;
+    while (!busy->ended)
+        sched_yield();
+}
+static void count_outside(void *counter, weft_range range) {
+    if (weft_current_worker() < 0)
+        *(atomic_size_t *)counter += range.last - range.first;
+}
+
+Test(loop, a_caller_without_a_seat_runs_the_bodies_itself_if_it_may) {
+    weft_pool *pool = make("core:1 pu:1");
+    for (size_t grain = 0; grain < 4; grain++) {
+        struct busy busy = {false, false};
+        weft_group *group;
+        cr_assert_eq(weft_group_create(&group, pool), WEFT_OK);
+        cr_assert_eq(weft_group_spawn(group, keep_busy, &busy), WEFT_OK);
+        while (!busy.begun)
+            sched_yield();
+        atomic_size_t outside = 0;
+        weft_for_options options = {WEFT_FOR_OPTIONS_INIT, .grain = grain, .any_thread = true};
+        cr_assert_eq(weft_for(pool, 1000, count_outside, &outside, &options), WEFT_OK);
+        cr_assert_eq(outside, 1000);
+        busy.ended = true;
+        cr_assert_eq(weft_group_wait(group), WEFT_OK);
+        weft_group_destroy(group);
+    }
+    weft_pool_destroy(pool);
+}

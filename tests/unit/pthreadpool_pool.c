@@ -192,7 +192,7 @@ static void *call(void *context) {
 }
 
 Test(pthreadpool_pool, callers_do_not_wait_for_each_other) {
-    pthreadpool_t pool = pthreadpool_create(4);
+    pthreadpool_t pool = pthreadpool_create(2);
     for (int round = 0; round < 200; round++) {
         atomic_uint arrived = 0;
         struct caller caller = {pool, &arrived};
