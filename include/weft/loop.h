@@ -56,7 +56,7 @@ typedef struct weft_for_options {
     size_t size; /**< sizeof this struct as the caller knows it */
     weft_schedule schedule;
     size_t grain; /**< iterations per call of the body at most (1D) or tiles per claim (2D, 3D); 0: automatic, about
-                                   2 us of work or more per call */
+                                   4 us of work or more per call */
     size_t align; /**< parts begin at multiples of this many iterations; 0: 1 */
     size_t
         item_bytes; /**< FIRST_TOUCH: bytes of memory per iteration, of an array that begins on a page; parts begin on page boundaries,
