@@ -122,8 +122,8 @@ class Found:
 
     def check(self, rounds):
         for key, results in self.results.items():
-            if len(results) != rounds:
-                raise Failure(f"{key} was measured in {len(results)} rounds of {rounds}")
+            if len(results) % rounds:  # a program may measure a row several times
+                raise Failure(f"{key} was measured {len(results)} times in {rounds} rounds")
         for peer in self.versions:
             if not any(key[2] == peer for key in self.results):
                 raise Failure(f"{peer} measured nothing")
