@@ -14,6 +14,7 @@
 #include "weft/copy.h"
 #include "weft/files.h"
 #include "weft/fork.h"
+#include "weft/future.h"
 #include "weft/graph.h"
 #include "weft/loop.h"
 #include "weft/memory.h"

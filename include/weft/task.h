@@ -165,6 +165,15 @@ WEFT_API weft_status weft_group_spawn(weft_group *group, weft_task_fn fn, void *
 WEFT_API weft_status weft_group_wait(weft_group *group);
 
 /**
+ * The same, with an end.
+ *
+ * @param deadline_ns  nanoseconds of CLOCK_MONOTONIC; one that has passed asks without waiting.
+ * @return also WEFT_ETIMEDOUT: not every task had ended by then. A worker that runs a task of the group meanwhile is late by as much;
+ *         weft_sync(), which comes first, has no end.
+ */
+WEFT_API weft_status weft_group_wait_until(weft_group *group, uint64_t deadline_ns);
+
+/**
  * Release a group. NULL is allowed.
  *
  * @return WEFT_OK; WEFT_EINVAL: tasks of the group have not ended (nothing happens; wait first).

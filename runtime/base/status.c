@@ -7,11 +7,12 @@
 
 static _Thread_local char detail[sizeof(((struct wf_detail *)0)->text)];
 _Thread_local uint32_t wf_failures __attribute__((tls_model("initial-exec")));
+_Thread_local weft_status wf_last_failure __attribute__((tls_model("initial-exec")));
 
 const char *weft_status_name(weft_status status) {
-    static const char *const names[] = {"WEFT_OK",      "WEFT_EINVAL",  "WEFT_ENOMEM",   "WEFT_EAGAIN",    "WEFT_ECLOSED",
-                                        "WEFT_EPERM",   "WEFT_ENOTSUP", "WEFT_EIO",      "WEFT_ETOPOLOGY", "WEFT_EDEADLK",
-                                        "WEFT_ESTRICT", "WEFT_EFORK",   "WEFT_ECANCELED"};
+    static const char *const names[] = {"WEFT_OK",      "WEFT_EINVAL",  "WEFT_ENOMEM",    "WEFT_EAGAIN",    "WEFT_ECLOSED",
+                                        "WEFT_EPERM",   "WEFT_ENOTSUP", "WEFT_EIO",       "WEFT_ETOPOLOGY", "WEFT_EDEADLK",
+                                        "WEFT_ESTRICT", "WEFT_EFORK",   "WEFT_ECANCELED", "WEFT_ETIMEDOUT"};
     size_t index = (size_t)status;
     return index < WF_ARRAY_LENGTH(names) ? names[index] : "WEFT_E?";
 }
@@ -28,6 +29,7 @@ weft_status wf_fail(weft_status status, const char *format, ...) {
     va_end(args);
     memcpy(detail, text, strlen(text) + 1);
     wf_failures++;
+    wf_last_failure = status;
     return status;
 }
 

@@ -16,6 +16,8 @@ WF_COLD WF_PRINTF(2, 3) weft_status wf_fail(weft_status status, const char *form
 /* How many calls of the thread have failed so far: whether its text is news. */
 extern _Thread_local uint32_t wf_failures __attribute__((tls_model("initial-exec")));
 
+extern _Thread_local weft_status wf_last_failure __attribute__((tls_model("initial-exec"))); /* its status */
+
 /* The calling thread's text, kept by a call that succeeds although something inside it failed. */
 struct wf_detail {
     char text[512];

@@ -429,7 +429,7 @@ static void wait_outside(struct loop_wait *wait) {
 
 /* The caller's own visit, and the wait for the others. It helps where it can. A seat is not slept on: others have work for that worker. */
 static void take_part(struct wf_worker *self, struct loop_wait *wait) {
-    const struct wf_wait how = {loop_ready, loop_help, loop_announce, NULL, wait, 1};
+    const struct wf_wait how = {loop_ready, loop_help, loop_announce, NULL, wait, 1, 0};
     while (loop_help(self, wait))
         ;
     for (unsigned i = 0; i < WF_JOIN_POLLS; i++)

@@ -142,30 +142,37 @@ static void wait_retract(struct wf_worker *worker, void *what) {
     wf_fetch_sub(&worker->pool->group_waiters, 1, WF_RELAXED); /* late is harmless: others list more than they must */
 }
 
-void wf_group_join(struct wf_worker *worker, weft_group *group) {
+/* False: the end has come. */
+static bool join_until(struct wf_worker *worker, weft_group *group, uint64_t end_ns) {
     struct group_wait wait = {.group = group, .patient = group->parent};
-    if (!group_ready(group))
-        wf_wait_for(worker, &(struct wf_wait){.ready = wait_ready,
-                                              .help = wait_help,
-                                              .announce = wait_announce,
-                                              .retract = wait_retract,
-                                              .what = &wait,
-                                              .spins = group->parent ? WF_PLACED_PATIENCE : 1});
+    return group_ready(group) || wf_wait_for(worker, &(struct wf_wait){.ready = wait_ready,
+                                                                       .help = wait_help,
+                                                                       .announce = wait_announce,
+                                                                       .retract = wait_retract,
+                                                                       .what = &wait,
+                                                                       .end_ns = end_ns,
+                                                                       .spins = group->parent ? WF_PLACED_PATIENCE : 1});
+}
+
+void wf_group_join(struct wf_worker *worker, weft_group *group) {
+    join_until(worker, group, 0);
 }
 
 bool wf_group_help(struct wf_worker *worker, weft_group *group) {
     return wait_help(worker, &(struct group_wait){.group = group});
 }
 
-static void wait_outside(weft_group *group) {
+static bool wait_outside(weft_group *group, uint64_t end_ns) {
     if (wf_spin(wf_load(&group->pool->spin_ns, WF_RELAXED), group_ready, group))
-        return;
+        return true;
+    bool waits, late = false;
     struct wf_signal signal = {0};
     struct wf_waiter waiter = {.key = group, .signal = &signal};
     wf_waiters_add(&waiter);
-    while (wf_fetch_or(&group->state, WF_GROUP_SLEEPER, WF_ACQ_REL) >= WF_GROUP_ONE)
-        wf_signal_take(&signal, WF_SIGNAL_HINT);
+    while ((waits = wf_fetch_or(&group->state, WF_GROUP_SLEEPER, WF_ACQ_REL) >= WF_GROUP_ONE) && !late)
+        late = !wf_signal_take_until(&signal, WF_SIGNAL_HINT, end_ns);
     wf_waiters_remove(&waiter);
+    return !waits;
 }
 
 bool wf_group_inside(const struct wf_worker *worker, const weft_group *group) {
@@ -175,7 +182,8 @@ bool wf_group_inside(const struct wf_worker *worker, const weft_group *group) {
     return false;
 }
 
-weft_status weft_group_wait(weft_group *group) {
+/* end_ns 0: without an end. */
+static weft_status wait_until(weft_group *group, uint64_t end_ns) {
     if (!group)
         return wf_fail(WEFT_EINVAL, "weft_group_wait() needs a group, got NULL");
     weft_status status = wf_pool_check(group->pool);
@@ -184,16 +192,25 @@ weft_status weft_group_wait(weft_group *group) {
     struct wf_worker *worker = wf_self_in(group->pool);
     if (worker && worker->frame && wf_group_inside(worker, group))
         return wf_fail(WEFT_EDEADLK, "weft_group_wait() was called inside a task of the group: it would wait for itself");
+    bool ready = true;
     if (worker && worker->frame) {
         wf_sync(worker);
-        wf_group_join(worker, group);
+        ready = join_until(worker, group, end_ns);
     } else if (!group_ready(group)) {
-        wait_outside(group);
+        ready = wait_outside(group, end_ns);
     }
     uint64_t idle = WF_GROUP_SLEEPER; /* nobody is left to wake; a new sleeper sets it again */
     if (wf_load(&group->state, WF_RELAXED) == idle)
         wf_cas(&group->state, &idle, 0, WF_RELAXED, WF_RELAXED);
-    return WEFT_OK;
+    return ready ? WEFT_OK : wf_fail(WEFT_ETIMEDOUT, "tasks of the group had not ended by the deadline");
+}
+
+weft_status weft_group_wait(weft_group *group) {
+    return wait_until(group, 0);
+}
+
+weft_status weft_group_wait_until(weft_group *group, uint64_t deadline_ns) {
+    return wait_until(group, deadline_ns ? deadline_ns : 1);
 }
 
 weft_status weft_group_destroy(weft_group *group) {

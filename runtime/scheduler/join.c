@@ -111,7 +111,7 @@ static void sleep_for(struct wf_worker *worker, const struct wf_wait *wait) {
     bool over = wait->announce(worker, wait->what);
     if (!over && !wf_broadcast_any(worker, false) && !wait->help(worker, wait->what)) {
         wf_count(&worker->counters.parks, 1);
-        wf_signal_take(&worker->signal, WF_SIGNAL_HINT);
+        wf_signal_take_until(&worker->signal, WF_SIGNAL_HINT, wait->end_ns);
         wf_count(&worker->counters.wakes, 1);
     }
     wf_fetch_and(word, ~bit, WF_RELAXED); /* a late HINT for it is harmless */
@@ -130,9 +130,15 @@ static bool help_anybody(struct wf_worker *worker) {
     return true;
 }
 
+static bool end_has_come(const struct wf_wait *wait) {
+    return wait->end_ns && wf_now_ns() >= wait->end_ns;
+}
+
 bool wf_wait_awake(struct wf_worker *worker, const struct wf_wait *wait) {
     uint64_t deadline = 0;
     while (!wait->ready(wait->what)) {
+        if (end_has_come(wait))
+            return false;
         if (wait->help(worker, wait->what) || serve_static(worker) || help_anybody(worker)) {
             deadline = 0;
             continue;
@@ -147,11 +153,15 @@ bool wf_wait_awake(struct wf_worker *worker, const struct wf_wait *wait) {
     return true;
 }
 
-void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
+bool wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait) {
     if (publish_all(worker))
         offer_public(worker);
-    while (!wf_wait_awake(worker, wait))
+    while (!wf_wait_awake(worker, wait)) {
+        if (end_has_come(wait))
+            return wait->ready(wait->what);
         sleep_for(worker, wait);
+    }
+    return true;
 }
 
 /* Waiting for the newest slot, which is stolen. */
@@ -216,7 +226,7 @@ static void join_newest(struct wf_worker *worker, uint32_t head) {
     weft_slot *slot = &worker->deque.slots[head - 1];
     if (!slot_done(slot)) {
         struct slot_wait wait = {slot, wf_now_ns()};
-        wf_wait_for(worker, &(struct wf_wait){slot_ready, slot_help, slot_announce, NULL, &wait, 1});
+        wf_wait_for(worker, &(struct wf_wait){slot_ready, slot_help, slot_announce, NULL, &wait, 1, 0});
     }
     wf_deque_drop(&worker->deque, head);
 }

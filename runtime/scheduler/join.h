@@ -55,11 +55,13 @@ struct wf_wait {
                      void *what); /* before sleep: the end will HINT this worker; true: it is over already */
     void (*retract)(struct wf_worker *worker, void *what); /* after sleep; NULL: nothing to do */
     void *what;
-    unsigned spins; /* sleep after so many times the pool's spin budget; 0: once */
+    unsigned spins;  /* sleep after so many times the pool's spin budget; 0: once */
+    uint64_t end_ns; /* wait no longer than until then, CLOCK_MONOTONIC; 0: no end */
 };
 
-/* Wait: help, serve own static parts, spin for the pool's budget, then sleep. Publishes private tasks first. */
-void wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait);
+/* Wait: help, serve own static parts, spin for the pool's budget, then sleep. Publishes private tasks first. False: its
+ * end has come. */
+bool wf_wait_for(struct wf_worker *worker, const struct wf_wait *wait);
 
 /* The part of it before the sleep. False: it is not over, and there has been nothing to do for the budget. */
 bool wf_wait_awake(struct wf_worker *worker, const struct wf_wait *wait);

@@ -39,6 +39,7 @@
 #include <stdint.h>
 
 #include "base/atomic.h"
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/futex.h"
 
@@ -100,21 +101,28 @@ static inline void wf_signal_set(struct wf_signal *signal, uint32_t bits) {
         wf_futex_wake(&signal->bits, 1);
 }
 
-/* Sleep until one of `bits` is set, and clear them; other bits stay, but HINT never keeps a sleeper for TOKEN awake. False: no
- * sleep was needed. */
-static inline bool wf_signal_take(struct wf_signal *signal, uint32_t bits) {
-    bool slept = false;
+/* Sleep until one of `bits` is set, and clear them; other bits stay, but HINT never keeps a sleeper for TOKEN awake. With an end in
+ * CLOCK_MONOTONIC (0: none) at most until then. False: that has passed, and none was set. */
+static inline bool wf_signal_take_until(struct wf_signal *signal, uint32_t bits, uint64_t end_ns) {
     uint32_t seen = wf_load(&signal->bits, WF_ACQUIRE);
     while (!(seen & bits)) {
+        if (end_ns && wf_now_ns() >= end_ns)
+            return false;
         if (seen & WF_SIGNAL_HINT) {
             wf_fetch_and(&signal->bits, ~WF_SIGNAL_HINT, WF_ACQUIRE);
             seen &= ~WF_SIGNAL_HINT;
         }
-        wf_futex_wait(&signal->bits, seen);
-        slept = true;
+        wf_futex_wait_until(&signal->bits, seen, end_ns);
         seen = wf_load(&signal->bits, WF_ACQUIRE);
     }
     wf_fetch_and(&signal->bits, ~bits, WF_ACQUIRE);
+    return true;
+}
+
+/* The same without an end. False: no sleep was needed. */
+static inline bool wf_signal_take(struct wf_signal *signal, uint32_t bits) {
+    bool slept = !(wf_load(&signal->bits, WF_RELAXED) & bits);
+    wf_signal_take_until(signal, bits, 0);
     return slept;
 }
 

@@ -70,17 +70,19 @@ struct weft_pool {
     struct wf_scratch_settings scratch;
     WF_LINE_ALIGNED wf_atomic_u32 closed; /* A: takes no more submitted tasks; see submit.h */
     wf_atomic_u32 group_waiters;          /* A: workers about to sleep for a group, or asleep; see group.h */
-    wf_atomic_u32 stop;                   /* A: workers end when they find nothing */
-    wf_atomic_u32 started;                /* A: workers that have set themselves up, see start.h */
-    wf_atomic_u32 go;                     /* A: set by the creator when all have */
-    wf_atomic_u32 start_status;           /* A: first failure of a starting worker */
-    char start_detail[256];               /* its text; written by that worker before it counts as started */
-    wf_atomic_u32 memory_status;          /* A: first refusal of a memory binding */
-    uint32_t process;                     /* I: forks before its creation, see wf_pool_check() */
-    bool help_any;                        /* I: workers that wait run whatever there is */
-    bool own_stacks;                      /* I: of a size that the program has chosen */
-    bool core_pinned;                     /* as settings: counts among the pools pinned to cores by default */
-    weft_status unwatched;                /* as settings: why changes are not followed although they should be */
+    wf_atomic_u32
+        future_waiters;          /* A: workers about to sleep for futures, or asleep; also their key in waiters.h; see future.h */
+    wf_atomic_u32 stop;          /* A: workers end when they find nothing */
+    wf_atomic_u32 started;       /* A: workers that have set themselves up, see start.h */
+    wf_atomic_u32 go;            /* A: set by the creator when all have */
+    wf_atomic_u32 start_status;  /* A: first failure of a starting worker */
+    char start_detail[256];      /* its text; written by that worker before it counts as started */
+    wf_atomic_u32 memory_status; /* A: first refusal of a memory binding */
+    uint32_t process;            /* I: forks before its creation, see wf_pool_check() */
+    bool help_any;               /* I: workers that wait run whatever there is */
+    bool own_stacks;             /* I: of a size that the program has chosen */
+    bool core_pinned;            /* as settings: counts among the pools pinned to cores by default */
+    weft_status unwatched;       /* as settings: why changes are not followed although they should be */
 };
 
 static inline struct wf_parking *wf_parking_of(const struct wf_worker *worker) {

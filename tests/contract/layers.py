@@ -21,6 +21,7 @@ PUBLIC = {
     "weft/pool.h": "scheduler",
     "weft/fork.h": "scheduler",
     "weft/task.h": "scheduler",
+    "weft/future.h": "parallel",
     "weft/graph.h": "parallel",
     "weft/loop.h": "parallel",
     "weft/algorithm.h": "parallel",

@@ -458,6 +458,7 @@ int explore_mutex_unlock(void *mutex) {
  * that one did; but what it sees there orders nothing for the waiter's own accesses.
  */
 void wf_futex_wait(wf_atomic_u32 *word, uint32_t expected);
+void wf_futex_wait_until(wf_atomic_u32 *word, uint32_t expected, uint64_t end_ns);
 void wf_futex_wake(wf_atomic_u32 *word, int count);
 
 void wf_futex_wait(wf_atomic_u32 *word, uint32_t expected) {
@@ -470,6 +471,14 @@ void wf_futex_wait(wf_atomic_u32 *word, uint32_t expected) {
     explore_trace(&wait_place, word, value == expected ? "sleeps at %#llx" : "%#llx, no sleep", (unsigned long long)value);
     if (value == expected)
         explore_block(word);
+}
+
+/* One with an end wakes early, again and again: each look at the clock finds it later. */
+void wf_futex_wait_until(wf_atomic_u32 *word, uint32_t expected, uint64_t end_ns) {
+    if (end_ns)
+        explore_yield();
+    else
+        wf_futex_wait(word, expected);
 }
 
 void wf_futex_wake(wf_atomic_u32 *word, int count) {

@@ -18,14 +18,14 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "graph_ring", "summary", "versions", "pipeline_gate", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop", "graph"]  # the cheap ones first
-WORLD = {"watch", "park", "join", "group", "room", "seat", "loop", "graph"}
+PROGRAMS = ["deque", "ready_queue", "graph_ring", "summary", "versions", "pipeline_gate", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop", "graph", "future"]  # the cheap ones first
+WORLD = {"watch", "park", "join", "group", "room", "seat", "loop", "graph", "future"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # What survives, and why it is kept: (mutants as a regular expression, reason). "Order by ..." names the edge that does the work in C11
 # as well; the order here is defence, and tells the reader which edge is meant.
 KEPT = [
-    (r"scheduler/park.h:wf_signal_take:.* acquire->relaxed", "order by what the sleeper looks at again after its sleep; the signal's "
+    (r"scheduler/park.h:wf_signal_take_until:.* acquire->relaxed", "order by what the sleeper looks at again after its sleep; the signal's "
      "is defence for sleepers that would not"),
     (r"scheduler/park.h:wf_search_begin:.*", "order by the parked bit's claim before it, or none: who begins has nothing to hand over"),
     (r"scheduler/park.h:wf_park_claim:.*", "order by the read-modify-writes of the parked word, which all read the newest"),
@@ -35,7 +35,7 @@ KEPT = [
     (r"scheduler/broadcast.c:(share_stolen:store|is_claimable:load|wf_broadcast_wake_more:load).*",
      "a sleeper that is not told of stolen units costs help: who stole them runs them"),
     (r"scheduler/(group.c:wf_group_end:.*|search.c:wf_run_stolen:.*#2) acq_rel->release", "who ends the count reads nothing of the others': the acquire half is defence"),
-    (r"scheduler/group.c:wait_outside:.* acq_rel->acquire", "order by the lock of waiters.c: the sleeper's words were handed over before"),
+    (r"(scheduler/group.c|parallel/future_wait.c):wait_outside:.* acq_rel->acquire", "order by the lock of waiters.c: the sleeper's words were handed over before"),
     (r"scheduler/deque.h:wf_deque_steal:cas.* acquire->relaxed", "order by the look before it where that reads the publish; found "
      "only when the look reads a word that was published later"),
     (r"scheduler/group.c:(wait_announce|wf_group_list):.*", "order by the mutex of the group's list, which both sides take in between"),
@@ -184,6 +184,13 @@ TEXT = [
     ("the end of a graph leaves its invitation", "parallel/graph_run.c", "        wf_group_help(runner->worker, graph->group);\n", "        ;\n", "graph"),
     ("a stopped run leaves its nodes in the rings", "parallel/graph_run.c", "|| stopped(graph))\n        clean(graph);", ")\n        clean(graph);", "graph"),
     ("what did not fit is left", "parallel/graph_run.c", "while (!stopped(graph) && unspill(runner));", "while (0);", "graph"),
+    ("a future that is done does not fire its links", "parallel/future.c", "    return oldest;", "    return NULL;", "future"),
+    ("what follows a future that is done is not fired", "parallel/future.c", "        if (first == &closed) {", "        if (0) {", "future"),
+    ("a future that is done wakes nobody outside", "parallel/future.c", "        wf_waiters_wake(future);\n", "        ;\n", "future"),
+    ("a future that is done wakes no task", "parallel/future.c", "        wf_waiters_wake(&pool->future_waiters);\n", "        ;\n", "future"),
+    ("a function runs although somebody has begun it", "parallel/future.c", "    if (wf_future_claim(future))\n        wf_future_run(future);", "    wf_future_claim(future);\n    wf_future_run(future);", "future"),
+    ("a source is read without a reference", "parallel/future.c", "weft_future_retain(future->links[index].source)", "(future->links[index].source ? wf_fetch_add(&future->references, 0, WF_RELAXED), future->links[index].source : NULL)", "future"),
+    ("a future that is set keeps no reference of its own", "parallel/future.c", "        weft_future_retain(future); /* who sees the result may release it */\n", "", "future"),
     ("a magazine comes back with the same tag", "memory/depot.h", "next = ((word >> 32) + 1) << 32 |", "next = word >> 32 << 32 |", "depot"),
     ("a pop that does not compare", "memory/depot.h", "while (!wf_cas(stack, &word, next, WF_RELAXED, WF_RELAXED));", "while (wf_store(stack, next, WF_RELAXED), 0);", "depot"),
     ("a push that does not compare", "memory/depot.h", "while (!wf_cas(stack, &word, next, WF_RELEASE, WF_RELAXED));", "while (wf_store(stack, next, WF_RELEASE), 0);", "depot"),

@@ -104,6 +104,43 @@ static weft_status visit(void *arg) {
     return WEFT_OK;
 }
 
+static weft_status give(void *arg, void **value) {
+    (void)arg;
+    (void)value;
+    ran++;
+    return WEFT_OK;
+}
+
+static weft_status follow(void *arg, weft_status status, void *before, void **value) {
+    (void)status;
+    (void)before;
+    return give(arg, value);
+}
+
+/* What could be made is done in the end, as it was said. */
+static weft_status use_future(void) {
+    weft_future *first = NULL, *next = NULL, *all = NULL;
+    int descriptor;
+    ran = 0;
+    weft_status status = weft_async(pool, &first, give, NULL, NULL);
+    status = status ? status : weft_future_then(first, &next, follow, NULL, NULL);
+    status = status ? status : weft_future_all(&all, pool, (weft_future *[]){first, next}, 2);
+    status = status ? status : weft_future_eventfd(next, &descriptor);
+    if (first)
+        CHECK(!weft_future_wait(first, NULL));
+    if (next) {
+        weft_status came = weft_future_wait(next, NULL);
+        CHECK(ran == 1 + !came);
+        status = status ? status : came;
+    }
+    if (all)
+        CHECK(weft_future_wait(all, NULL) == status || status == WEFT_EPERM);
+    weft_future_release(first);
+    weft_future_release(next);
+    weft_future_release(all);
+    return status;
+}
+
 /* A fan whose first and last node are placed where there is somebody. */
 static weft_status use_graph(void) {
     weft_graph *graph = NULL;
@@ -403,6 +440,7 @@ static const struct {
                  {"plan of root", make_plan_of_root, true},
                  {"pool", make_pool, false},
                  {"group", use_group, false},
+                 {"future", use_future, false},
                  {"graph", use_graph, false},
                  {"reduce", use_reduce, false},
                  {"scan", use_scan, false},

@@ -19,6 +19,7 @@ struct newer_options {
 Test(status, every_status_has_a_name_and_others_do_not) {
     cr_assert_str_eq(weft_status_name(WEFT_OK), "WEFT_OK");
     cr_assert_str_eq(weft_status_name(WEFT_ESTRICT), "WEFT_ESTRICT");
+    cr_assert_str_eq(weft_status_name(WEFT_ETIMEDOUT), "WEFT_ETIMEDOUT");
     cr_assert_str_eq(weft_status_name((weft_status)999), "WEFT_E?");
 }
 
