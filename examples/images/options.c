@@ -2,9 +2,10 @@
 #include "options.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+
+#include "../common/arguments.h"
 
 enum {
     KEY_RESIZE = 256,
@@ -50,16 +51,6 @@ static const struct argp_option known[] = {
     {"topology", KEY_TOPOLOGY, "T", 0, "Pretend to be the machine T: an hwloc XML file or, say, \"node:2 core:4 pu:1\"", 4},
     {"quiet", 'q', NULL, 0, "No progress, no summary", 5},
     {0}};
-
-static uint64_t whole_number(struct argp_state *state, const char *name, const char *text, uint64_t least, uint64_t most) {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value < least || value > most)
-        argp_error(state, "%s: \"%s\" is not a whole number from %llu to %llu", name, text, (unsigned long long)least,
-                   (unsigned long long)most);
-    return value;
-}
 
 static void three_numbers(struct argp_state *state, const char *name, const char *text, float numbers[3], float least) {
     const char *at = text;

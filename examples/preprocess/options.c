@@ -2,11 +2,12 @@
 #include "options.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "../common/arguments.h"
 
 enum { KEY_FIELD = 256, KEY_SHARD, KEY_BANDS, KEY_ROWS, KEY_SHINGLE, KEY_VOCABULARY, KEY_DOCUMENT, KEY_MEMORY, KEY_TOPOLOGY };
 
@@ -30,16 +31,6 @@ static const struct argp_option known[] = {
     {0}};
 
 static const char *const usual_places[] = {"/usr/include", "/usr/share/doc", "/usr/share/common-licenses", "/usr/share/licenses"};
-
-static uint64_t whole_number(struct argp_state *state, const char *name, const char *text, uint64_t least, uint64_t most) {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value < least || value > most)
-        argp_error(state, "%s: \"%s\" is not a whole number from %llu to %llu", name, text, (unsigned long long)least,
-                   (unsigned long long)most);
-    return value;
-}
 
 static double share(struct argp_state *state, const char *text) {
     char *end;
