@@ -28,6 +28,8 @@
 #ifndef WEFT_GRAPH_H
 #define WEFT_GRAPH_H
 
+#include <stdio.h>
+
 #include "weft/pool.h"
 
 #ifdef __cplusplus
@@ -149,6 +151,17 @@ WEFT_API weft_status weft_graph_wait(weft_graph *graph);
  * Threads: any, also inside nodes. Blocks: no.
  */
 WEFT_API weft_status weft_graph_cancel(weft_graph *graph);
+
+/**
+ * Write the graph as DOT text, for Graphviz, or as an SVG picture. Choices are diamonds (in SVG: round boxes), their edges dashed; a high
+ * priority is bold, a low one dotted (gray). A graph with a cycle can be written too.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: NULL; WEFT_ENOMEM; WEFT_EIO: the file could not be written.
+ *
+ * Threads: any, while nobody changes the graph. Allocates.
+ */
+WEFT_API weft_status weft_graph_write_dot(const weft_graph *graph, FILE *file);
+WEFT_API weft_status weft_graph_write_svg(const weft_graph *graph, FILE *file);
 
 /**
  * Release a graph. NULL is allowed.

@@ -468,3 +468,83 @@ Test(graph, what_a_node_spawned_has_ended_before_its_successors) {
     }
     end();
 }
+
+/* What a writer writes. */
+static char *written(weft_status (*write)(const weft_graph *, FILE *)) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *file = open_memstream(&text, &bytes);
+    cr_assert(file);
+    cr_assert_eq(write(graph, file), WEFT_OK, "%s", weft_error_detail());
+    fclose(file);
+    return text;
+}
+
+static void expect_text(const char *text, const char *part) {
+    cr_assert(strstr(text, part), "%s is not in\n%s", part, text);
+}
+
+Test(graph, is_written_as_dot) {
+    struct loop loop = {0};
+    begin("node:2 core:1 pu:1");
+    make_loop(&loop);
+    weft_graph_node_options options = {WEFT_GRAPH_NODE_OPTIONS_INIT, .name = "a \"b\" \\", .placed = true, .node = 1,
+                                       .priority = WEFT_GRAPH_HIGH};
+    cr_assert_eq(weft_graph_add(graph, NULL, count, NULL, &options), WEFT_OK);
+    char *text = written(weft_graph_write_dot);
+    expect_text(text, "digraph graph_of_tasks {");
+    expect_text(text, "    n0 [label=\"init\"];\n");
+    expect_text(text, "    n2 [label=\"again\", shape=diamond];\n");
+    expect_text(text, "    n4 [label=\"a \\\"b\\\" \\\\\\nnode 1\", style=bold];\n");
+    expect_text(text, "    n0 -> n1;\n");
+    expect_text(text, "    n2 -> n1 [style=dashed, label=\"0\"];\n    n2 -> n3 [style=dashed, label=\"1\"];\n");
+    free(text);
+    end();
+}
+
+/* Attribute `name` of the box of the node that is called `node`: boxes and names come in turn. */
+static int box_of(const char *text, const char *node, const char *name) {
+    char mark[100];
+    snprintf(mark, sizeof mark, ">%s<", node);
+    const char *box = strstr(text, mark);
+    cr_assert(box, "%s", text);
+    while (strncmp(box, "<rect", 5))
+        box--;
+    snprintf(mark, sizeof mark, " %s=\"", name);
+    return atoi(strstr(box, mark) + strlen(mark));
+}
+
+Test(graph, is_drawn_in_layers) {
+    begin("core:1 pu:1");
+    weft_graph_node a = add("a", count, NULL), b = add("b", count, NULL), c = add("c", count, NULL);
+    weft_graph_node d = add("d <&> long", count, NULL);
+    precede(a, b);
+    precede(a, c);
+    precede(b, d);
+    precede(c, d);
+    precede(a, d);
+    char *text = written(weft_graph_write_svg);
+    cr_assert(box_of(text, "a", "y") < box_of(text, "b", "y"));
+    cr_assert_eq(box_of(text, "b", "y"), box_of(text, "c", "y"));
+    cr_assert(box_of(text, "b", "x") + box_of(text, "b", "width") <= box_of(text, "c", "x"));
+    cr_assert(box_of(text, "d &#60;&#38;&#62; long", "y") > box_of(text, "c", "y"));
+    free(text);
+    precede(d, a); /* a cycle is drawn too */
+    text = written(weft_graph_write_svg);
+    cr_assert(box_of(text, "a", "y") < box_of(text, "b", "y"));
+    free(text);
+    end();
+}
+
+Test(graph, says_when_it_cannot_be_written) {
+    begin("core:1 pu:1");
+    add("a", count, NULL);
+    FILE *full = fopen("/dev/full", "w");
+    cr_assert(full);
+    cr_assert_eq(weft_graph_write_dot(graph, full), WEFT_EIO);
+    cr_assert_eq(weft_graph_write_svg(graph, full), WEFT_EIO);
+    fclose(full);
+    cr_assert_eq(weft_graph_write_dot(graph, NULL), WEFT_EINVAL);
+    cr_assert_eq(weft_graph_write_svg(NULL, stdout), WEFT_EINVAL);
+    end();
+}
