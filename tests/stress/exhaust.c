@@ -264,12 +264,12 @@ static void run_limited(int resource, rlim_t soft, size_t most_space) {
     use_everything();
     set_soft(resource, before.rlim_cur);
     free_eaten(eaten);
-    CHECK(stress_count_threads() == 1);
+    CHECK(stress_threads_are(1));
     struct report limited = *report;
     use_everything();
     CHECK(report->failures == limited.failures); /* none more without the limit */
     *report = limited;
-    CHECK(stress_count_threads() == 1);
+    CHECK(stress_threads_are(1));
     size_t space = address_space();
     if (most_space) {
         CHECK(space <= most_space + HEAP_SPREAD);

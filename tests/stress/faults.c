@@ -555,7 +555,7 @@ int main(int argc, char **argv) {
     for (int pass = 0; pass < PASSES; pass++) { /* the first fills caches of the C library and the topology */
         for (size_t s = 0; s < count; s++)
             exhaust(s, pass == 0);
-        CHECK(stress_count_threads() == threads);
+        CHECK(stress_threads_are(threads));
         struct mallinfo2 heap = mallinfo2();
         size_t now = heap.uordblks + heap.hblkhd;
         printf("pass %d: %zu bytes of heap in use\n", pass, now);

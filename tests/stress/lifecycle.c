@@ -141,7 +141,7 @@ int main(void) {
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) /* their shadow and quarantine grow by themselves */
     CHECK(size_after <= size + 1024);
     CHECK(resident_after <= resident + 1024);
-    CHECK(stress_count_threads() == 1);
+    CHECK(stress_threads_are(1));
 #endif
     return 0;
 }

@@ -79,4 +79,14 @@ static inline unsigned stress_count_threads(void) {
     return count - watches;
 }
 
+/* Whether so many are left. A thread that was joined stays in /proc until the kernel is done with it, on a busy machine for a while. */
+static inline bool stress_threads_are(unsigned expected) {
+    for (int i = 0; i < 5000; i++) {
+        if (stress_count_threads() == expected)
+            return true;
+        usleep(1000);
+    }
+    return false;
+}
+
 #endif
