@@ -1,10 +1,12 @@
 /* Pipelines made, checked and released. The map of the other files stands in pipeline.h. */
 #include "parallel/pipeline.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "parallel/pipeline_gather.h"
 
 void wf_pipeline_refer(weft_pipeline *pipeline) {
     wf_fetch_add(&pipeline->references, 1, WF_RELAXED); /* the caller has one */
@@ -39,11 +41,16 @@ static weft_status check_stage(const struct wf_stage *stages, unsigned number) {
     for (unsigned i = 0; i < number; i++)
         if (!strcmp(stages[i].face.name, stage->name))
             return wf_fail(WEFT_EINVAL, "stages %u and %u are both named '%s': use different names", i, number, stage->name);
-    if (!stage->run)
+    if ((unsigned)stage->kind > WEFT_STAGE_BATCH)
+        return wf_fail(WEFT_EINVAL,
+                       "the kind of stage '%s' is %d: use WEFT_STAGE_PARALLEL, _SERIAL, _ORDERED, _SHUFFLE or _BATCH",
+                       stage->name, (int)stage->kind);
+    if (!number && stage->kind >= WEFT_STAGE_SHUFFLE)
+        return wf_fail(WEFT_EINVAL, "stage '%s' is the source, which cannot be a shuffle or a batch", stage->name);
+    if (stage->kind == WEFT_STAGE_SHUFFLE && (stage->run || stage->threads))
+        return wf_fail(WEFT_EINVAL, "stage '%s' is a shuffle, which has no function and no threads", stage->name);
+    if (stage->kind != WEFT_STAGE_SHUFFLE && !stage->run)
         return wf_fail(WEFT_EINVAL, "stage '%s' has no function: set run", stage->name);
-    if ((unsigned)stage->kind > WEFT_STAGE_ORDERED)
-        return wf_fail(WEFT_EINVAL, "the kind of stage '%s' is %d: use WEFT_STAGE_PARALLEL, _SERIAL or _ORDERED", stage->name,
-                       (int)stage->kind);
     if (stage->kind != WEFT_STAGE_PARALLEL && stage->threads > 1)
         return wf_fail(WEFT_EINVAL, "stage '%s' runs on one token at a time and has %u threads: use 1, or make it PARALLEL",
                        stage->name, stage->threads);
@@ -65,6 +72,35 @@ static weft_status copy_stages(weft_pipeline *pipeline, const weft_stage *stages
             status = check_stage(pipeline->stages, i);
     }
     return status;
+}
+
+/* How many tokens can reach each stage at once: shuffles hold some back, and behind a batch stage there are its batches. */
+static weft_status check_reach(weft_pipeline *pipeline) {
+    size_t reach = pipeline->token_count;
+    for (unsigned i = 0, segment = 0; i < pipeline->count; i++) {
+        const weft_stage *stage = &pipeline->stages[i].face;
+        pipeline->stages[i].segment = segment;
+        pipeline->stages[i].by_index = stage->kind >= WEFT_STAGE_ORDERED;
+        if (stage->kind == WEFT_STAGE_SHUFFLE && (!stage->window || stage->window >= reach))
+            return wf_fail(WEFT_EINVAL,
+                           "stage '%s' shuffles in a window of %zu, and %zu tokens can reach it: use 1 to %zu, or more tokens",
+                           stage->name, stage->window, reach, reach - 1);
+        if (stage->kind == WEFT_STAGE_BATCH && (!stage->batch || stage->batch > reach))
+            return wf_fail(WEFT_EINVAL,
+                           "stage '%s' makes batches of %zu, and %zu tokens can reach it: use 1 to %zu, or more tokens",
+                           stage->name, stage->batch, reach, reach);
+        if (stage->kind == WEFT_STAGE_BATCH && stage->batches > WF_PIPELINE_TOKENS_MOST)
+            return wf_fail(WEFT_EINVAL, "stage '%s' has %u batches: use 1 to %u", stage->name, stage->batches,
+                           WF_PIPELINE_TOKENS_MOST);
+        if (stage->kind == WEFT_STAGE_SHUFFLE)
+            reach -= stage->window;
+        if (stage->kind == WEFT_STAGE_BATCH)
+            reach = stage->batches ? stage->batches : 2;
+        pipeline->gathers = pipeline->gathers || stage->kind >= WEFT_STAGE_SHUFFLE;
+        segment += stage->kind >= WEFT_STAGE_SHUFFLE;
+        pipeline->stages[i + 1].segment = segment;
+    }
+    return WEFT_OK;
 }
 
 static weft_status copy_names(weft_pipeline *pipeline) {
@@ -90,20 +126,26 @@ static void *make_lines(size_t count, size_t bytes) {
 }
 
 static weft_status make_gate(weft_pipeline *pipeline, struct wf_stage *stage) {
-    uint64_t cells = 1;
-    while (cells < pipeline->token_count)
+    uint64_t cells = 1, most = pipeline->token_count;
+    for (unsigned i = 0; i < stage->number; i++)
+        if (pipeline->stages[i].gather && pipeline->stages[i].gather->batch_count > most)
+            most = pipeline->stages[i].gather->batch_count;
+    while (cells < most + 1) /* and the marker */
         cells *= 2;
     stage->order.mask = cells - 1;
     stage->order.cells = calloc(cells, sizeof *stage->order.cells);
     return stage->order.cells ? WEFT_OK : WEFT_ENOMEM;
 }
 
-static weft_status make_stage(weft_pipeline *pipeline, struct wf_stage *stage) {
+static weft_status make_stage(weft_pipeline *pipeline, struct wf_stage *stage, const weft_pipeline_options *options) {
     weft_status status = WEFT_OK;
-    stage->way = stage->face.threads ? WF_WAY_THREADS : (enum wf_stage_way)stage->face.kind;
+    stage->way =
+        stage->face.threads || stage->face.kind > WEFT_STAGE_ORDERED ? WF_WAY_OTHER : (enum wf_stage_way)stage->face.kind;
     pthread_mutex_init(&stage->own.lock, NULL);
     pthread_cond_init(&stage->own.work, NULL);
-    if (stage->number && stage->face.kind == WEFT_STAGE_ORDERED)
+    if (stage->face.kind >= WEFT_STAGE_SHUFFLE && (status = wf_gather_make(pipeline, stage, options)))
+        return status;
+    if (stage->number && stage->by_index)
         status = make_gate(pipeline, stage);
     if (!status && stage->face.threads) {
         stage->own.count = stage->face.threads;
@@ -113,6 +155,17 @@ static weft_status make_stage(weft_pipeline *pipeline, struct wf_stage *stage) {
     return status ? wf_fail(status, "no memory for stage '%s' of %u tokens and %u threads", stage->face.name,
                             pipeline->token_count, stage->face.threads)
                   : WEFT_OK;
+}
+
+/* The gate behind the last stage, in whose order finished tokens wait to be taken. */
+static weft_status make_pull(weft_pipeline *pipeline) {
+    struct wf_stage *gate = &pipeline->stages[pipeline->count];
+    pipeline->pull = true;
+    gate->number = pipeline->count;
+    gate->by_index = gate[-1].by_index;
+    return gate->by_index && make_gate(pipeline, gate)
+               ? wf_fail(WEFT_ENOMEM, "no memory for the order of %u tokens", pipeline->token_count)
+               : WEFT_OK;
 }
 
 static weft_status make_nodes(weft_pipeline *pipeline) {
@@ -139,12 +192,12 @@ static weft_status make_counts(weft_pipeline *pipeline) {
 /* All that it needs, but for its threads. */
 static weft_status fill(weft_pipeline *pipeline, const weft_stage *stages, const weft_pipeline_options *options) {
     weft_status status = copy_stages(pipeline, stages);
-    if (!status)
-        status = copy_names(pipeline);
-    for (unsigned i = 0; !status && i < pipeline->count; i++)
-        status = make_stage(pipeline, &pipeline->stages[i]);
-    if (!status)
+    if (!status && !(status = check_reach(pipeline)) && !(status = copy_names(pipeline)))
         status = make_nodes(pipeline);
+    for (unsigned i = 0; !status && i < pipeline->count; i++)
+        status = make_stage(pipeline, &pipeline->stages[i], options);
+    if (!status && options->pull)
+        status = make_pull(pipeline);
     if (!status)
         status = make_counts(pipeline);
     return status ? status : wf_tokens_make(pipeline, options);
@@ -157,7 +210,9 @@ static void release(weft_pipeline *pipeline) {
         pthread_cond_destroy(&stage->own.work);
         free(stage->own.threads);
         free(stage->order.cells);
+        wf_gather_release(stage);
     }
+    free(pipeline->stages[pipeline->count].order.cells);
     wf_tokens_release(pipeline);
     free(pipeline->names);
     wf_pipeline_unrefer(pipeline);
@@ -182,7 +237,7 @@ weft_status weft_pipeline_create(weft_pipeline **out, weft_pool *pool, const wef
     if (status)
         return status;
     weft_pipeline *pipeline = make_lines(1, sizeof *pipeline);
-    struct wf_stage *made = pipeline ? make_lines(count, sizeof *made) : NULL;
+    struct wf_stage *made = pipeline && count < UINT_MAX ? make_lines((size_t)count + 1, sizeof *made) : NULL;
     if (!made) {
         free(pipeline);
         return wf_fail(WEFT_ENOMEM, "no memory for a pipeline of %u stages", count);
@@ -191,7 +246,6 @@ weft_status weft_pipeline_create(weft_pipeline **out, weft_pool *pool, const wef
     pipeline->stages = made;
     pipeline->count = count;
     pipeline->token_count = tokens;
-    pipeline->token_bytes = known.token_bytes;
     wf_store(&pipeline->references, 1, WF_RELAXED); /* nobody knows it yet */
     wf_store(&pipeline->source, WF_SOURCE_CLOSED, WF_RELAXED);
     wf_store(&pipeline->worth, 1, WF_RELAXED);

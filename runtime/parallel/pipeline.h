@@ -6,6 +6,9 @@
  *   pipeline_flow.c      tokens on their way through the stages, on the pool's workers
  *   pipeline_gate.h      how they pass stages one at a time
  *   pipeline_tokens.c    their memory, those that are free, and what stages say of them
+ *   pipeline_move.h      past gates, and where they wait for workers
+ *   pipeline_gather.h    batches and shuffles
+ *   pipeline_pull.c      finished ones that somebody takes
  *   pipeline_threads.c   stages on threads of their own
  *   pipeline_stats.c     counters
  *
@@ -59,10 +62,14 @@ struct wf_token {
             bool said;       /* O: and why it fails is in the thread's detail text */
         };
     };
-    bool entered;            /* O: the gate of its stage is passed */
-    bool hole;               /* O: dropped. It passes ORDERED stages without running, then ends */
-    bool counted;            /* O: among those that wait for its stage */
-    wf_atomic_u64 populated; /* A: bytes of its arena that were present at its last end; relaxed: statistics */
+    bool entered;              /* O: the gate of its stage is passed */
+    bool hole;                 /* O: dropped. It passes ORDERED stages without running, then ends */
+    bool marker;               /* I: the pipeline's, see pipeline_gather.h */
+    bool gathered;             /* O: it was a member of a batch, and has ended with it */
+    struct wf_stage *batch_of; /* I: the stage whose batch it is; NULL: none's */
+    bool counted;              /* O: among those that wait for its stage */
+    size_t buffer_bytes;       /* I: of the pipeline's own */
+    wf_atomic_u64 populated;   /* A: bytes of its arena that were present at its last end; relaxed: statistics */
 };
 
 struct wf_stage_thread {
@@ -89,13 +96,16 @@ struct wf_stage {
         WF_WAY_PARALLEL,
         WF_WAY_SERIAL,
         WF_WAY_ORDERED,
-        WF_WAY_THREADS
-    } way;                 /* I: its kind, or that it has threads */
-    unsigned number;       /* I */
-    wf_atomic_u64 limit;   /* A: tokens from this index on are dropped before it. Lowered by who stops the run, and then read by
+        WF_WAY_OTHER
+    } way;               /* I: how a runner that has a token gets past its gate; OTHER: it does not */
+    unsigned number;     /* I */
+    wf_atomic_u64 limit; /* A: tokens from this index on are dropped before it. Lowered by who stops the run, and then read by
                             others whenever they come to look; relaxed, it guards nothing */
-    struct wf_order order; /* ORDERED */
-    struct wf_turns turns; /* SERIAL */
+    bool by_index;       /* I: its gate is `order`; else it is `turns`, or none */
+    unsigned segment;    /* I: stages that number anew before this one */
+    struct wf_gather *gather; /* I: BATCH and SHUFFLE; see pipeline_gather.h */
+    struct wf_order order;    /* ORDERED */
+    struct wf_turns turns;    /* SERIAL */
     struct wf_stage_threads own;
     struct wf_stage_queue queue;
 };
@@ -124,35 +134,46 @@ struct weft_pipeline {
     struct weft_group inside;         /* I: marks the frames of runners; counts nothing */
     struct wf_stage *stages;          /* I */
     unsigned count;                   /* I */
+    unsigned record_count;            /* I: of token_count, all batches, and the marker */
     unsigned token_count, node_count; /* I */
-    size_t token_bytes;               /* I */
     char *names;                      /* I: all stages', one after the other */
     struct wf_token *tokens;          /* I */
     struct wf_pipeline_node *nodes;   /* I */
     struct wf_stage_counts *counts;   /* I: see pipeline_stats.h */
     unsigned participants;            /* I */
     uint64_t epoch;                   /* R */
+    bool gathers;                     /* I: there are batches or shuffles */
+    bool pull;                        /* I */
     wf_atomic_u64 next_index;         /* A: written by who has the right to call the source, relaxed; of PARALLEL ones by all */
     wf_atomic_u32 references;         /* A: see above */
     WF_LINE_ALIGNED wf_atomic_u32 source; /* A: see above */
     wf_atomic_u32 taken;                  /* A: see above; taken by exchange, acquire; given back by a store, release */
-    wf_atomic_u32 free_count;             /* A: written L: tokens that are free */
+    wf_atomic_u32 free_count;             /* A: written L: records that are free */
     WF_LINE_ALIGNED wf_atomic_u32 active; /* A: runners at work */
     wf_atomic_u32 helpers;                /* A: workers that wait for the run and may sleep; see pipeline_run.c */
     wf_atomic_u32 worth;                  /* A: it pays to offer work to others; relaxed: a hint */
     wf_atomic_u64 segment_ns;             /* A: smoothed, what a runner has to do for a token at a time; relaxed */
     WF_LINE_ALIGNED pthread_mutex_t lock;
-    pthread_cond_t token_free;          /* L: for threads of the source */
-    wf_atomic_u32 running;              /* A: written L: from start to the end of the last token */
-    bool started;                       /* L: and not waited for */
-    bool interrupted;                   /* L: the source's, in this run */
-    bool canceled;                      /* L: all stages are interrupted */
-    bool quit;                          /* L: the threads of the source end */
-    weft_status failure;                /* L */
-    uint64_t failed_index;              /* L */
-    char failure_text[WF_FAILURE_TEXT]; /* L */
-    uint64_t finished, dropped;         /* L: tokens that ended elsewhere than on runners */
-    wf_atomic_u64 begin_ns, end_ns;     /* A: relaxed: statistics */
+    pthread_cond_t token_free;             /* L: for threads of the source */
+    wf_atomic_u32 running;                 /* A: written L: from start to the end of the last token */
+    bool started;                          /* L: and not waited for */
+    bool interrupted;                      /* L: the source's, in this run */
+    bool canceled;                         /* L: all stages are interrupted */
+    bool quit;                             /* L: the threads of the source end */
+    weft_status failure;                   /* L */
+    unsigned calls;                        /* L: of the source, that run; only with `gathers` */
+    bool marked;                           /* L: the marker was sent */
+    struct wf_token *marker;               /* I: NULL: nothing gathers */
+    struct wf_token *pulled, *pulled_last; /* L: finished, nobody has taken them */
+    unsigned leaving;                      /* L: who has put one there, and not left the gate of their order */
+    unsigned lent;                         /* L: by weft_pipeline_next(), and not released */
+    bool discard;                          /* L: nobody takes what is finished */
+    wf_atomic_u32 pullers;                 /* A: that wait for a token; seq_cst, as helpers */
+    unsigned failed_segment;               /* L */
+    uint64_t failed_index;                 /* L */
+    char failure_text[WF_FAILURE_TEXT];    /* L */
+    uint64_t finished, dropped;            /* L: tokens that ended elsewhere than on runners */
+    wf_atomic_u64 begin_ns, end_ns;        /* A: relaxed: statistics */
 };
 
 /* Who moves tokens. */
@@ -183,11 +204,65 @@ void wf_pipeline_unrefer(weft_pipeline *pipeline);
 weft_status wf_tokens_make(weft_pipeline *pipeline, const weft_pipeline_options *options);
 void wf_tokens_release(weft_pipeline *pipeline);
 
-/* A free token of a node; NULL: none. Under the lock. */
+/* Parts of that, for batches: the node of token i of `count`; zeroed records; buffer and arena, made and released. */
+unsigned wf_tokens_home(const weft_pipeline *pipeline, unsigned i, unsigned count);
+struct wf_token *wf_tokens_array(unsigned count);
+weft_status wf_token_furnish(struct wf_token *token, size_t bytes, size_t scratch_bytes);
+void wf_token_strip(struct wf_token *token, bool buffer);
+
+/* A free token of a node, with a call of the source admitted; NULL: none. Under the lock. */
 struct wf_token *wf_tokens_take(weft_pipeline *pipeline, struct wf_pipeline_node *node);
 
-/* A token whose way is over, by whom there is no runner or not anymore: it is free, and if it was the last the run is over. */
-void wf_token_free(weft_pipeline *pipeline, struct wf_token *token, bool finished, bool dropped);
+/* A token whose way is over: it is free, and if it was the last the run is over. */
+void wf_token_free(weft_pipeline *pipeline, struct wf_token *token);
+
+/* The same for one that was not on its way, or is counted already. */
+void wf_token_unused(weft_pipeline *pipeline, struct wf_token *token);
+
+/* How a way ended. Members of batches are neither, nor is who found the source at its end. */
+static inline bool wf_token_finished(const struct wf_token *token) {
+    return !token->hole && !token->gathered;
+}
+
+static inline bool wf_token_dropped(const struct wf_token *token) {
+    return token->hole && !token->marker && token->verdict != WF_VERDICT_END;
+}
+
+/* One that the source may get. */
+static inline bool wf_token_is_plain(const struct wf_token *token) {
+    return !token->batch_of && !token->marker;
+}
+
+/* Its way is over before the last stage, in whose order it does not count. */
+static inline void wf_token_over(struct wf_token *token) {
+    token->stage = token->pipeline->count + 1;
+}
+
+/* Whether a call of the source may begin; counts it. Under the lock. */
+bool wf_source_admit(weft_pipeline *pipeline);
+
+/* It has ended: sends the marker if it is due. Only with `gathers`. */
+void wf_source_called(struct wf_mover *mover);
+
+/* Under the lock: the marker if it is due, else NULL. */
+struct wf_token *wf_marker_take(weft_pipeline *pipeline);
+
+/* pipeline_pull.c: whether a token that has passed all stages waits for weft_pipeline_next(), or at least passes that in the order. */
+static inline bool wf_pull_takes(const weft_pipeline *pipeline, const struct wf_token *token) {
+    return pipeline->pull && token->stage == pipeline->count && !token->marker;
+}
+
+/* It does. What goes on meanwhile: a list. */
+struct wf_token *wf_pull_put(struct wf_mover *mover, struct wf_token *token);
+
+/* Whoever waits for the end takes none: all are dropped. */
+void wf_pull_discard(weft_pipeline *pipeline);
+
+/* pipeline_run.c: what is wrong with waiting for a run in `call`, if anything. */
+weft_status wf_pipeline_check_wait(weft_pipeline *pipeline, const char *call);
+
+/* Somebody who waits for a token may go on. */
+void wf_pull_wake(weft_pipeline *pipeline);
 
 /* Empty it, for the next use. */
 void wf_token_clean_scratch(struct wf_token *token);
@@ -207,7 +282,7 @@ static inline void wf_token_begin(weft_pipeline *pipeline, struct wf_token *toke
     token->face.bytes = 0;
     token->word = 0;
     token->stage = 0;
-    token->entered = token->hole = false;
+    token->entered = token->hole = token->gathered = false;
 }
 
 /* After the source has returned: whether the token goes on its way, with its index (as a hole, perhaps). False: it was not used. */
@@ -238,12 +313,7 @@ static inline bool wf_pipeline_idle(weft_pipeline *pipeline) {
     return !wf_load(&pipeline->running, WF_ACQUIRE);
 }
 
-/* pipeline_flow.c: take the tokens of a list as far as they go without a worker. The first that then needs one is returned to a runner;
- * the others lie in ready lists. */
-struct wf_token *wf_pipeline_move(struct wf_mover *mover, struct wf_token *list);
-
-/* A token that has passed a stage's gate leaves it, for the next stage. Behind it in the list: the one that waited for the gate, if any. */
-struct wf_token *wf_stage_leave(struct wf_stage *stage, struct wf_token *token);
+/* pipeline_flow.c */
 
 /* Work is visible near a node: see that a runner comes. False: none can be had. */
 bool wf_pipeline_offer(struct wf_pipeline_node *node, weft_status *status);

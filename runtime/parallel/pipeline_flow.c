@@ -1,8 +1,8 @@
 /* Tokens on their way through the stages, on the pool's workers. What must hold stands in pipeline.h. */
-#include "parallel/pipeline.h"
-
 #include "base/clock.h"
 #include "base/status.h"
+#include "parallel/pipeline_gather.h"
+#include "parallel/pipeline_move.h"
 #include "scheduler/join.h"
 #include "scheduler/search.h"
 #include "scheduler/submit.h"
@@ -23,172 +23,6 @@ struct runner {
     uint64_t looked_ns;    /* when that was */
     uint64_t begin_ns;
 };
-
-static bool is_gated(const struct wf_stage *stage) {
-    return stage->face.kind != WEFT_STAGE_PARALLEL;
-}
-
-/* A token that has to wait counts; runs of stages count it out. */
-static void count_in(struct wf_stage *stage, struct wf_token *token) {
-    if (!token->counted && !token->hole)
-        wf_queue_enter(&stage->queue);
-    token->counted = !token->hole;
-}
-
-static void count_out(struct wf_stage *stage, struct wf_token *token) {
-    if (WF_UNLIKELY(token->counted))
-        wf_queue_leave(&stage->queue);
-    token->counted = false;
-}
-
-/* Pass the stage's gate, or leave the token there; holes wait at ORDERED gates only. */
-static bool enter(struct wf_stage *stage, struct wf_token *token) {
-    if (stage->face.kind == WEFT_STAGE_ORDERED) {
-        if (wf_order_arrive(&stage->order, token->face.index))
-            return true;
-        count_in(stage, token);
-        return wf_order_wait(&stage->order, token->face.index, &token->gated);
-    }
-    if (stage->face.kind == WEFT_STAGE_PARALLEL || token->hole || wf_turns_enter(&stage->turns))
-        return true;
-    count_in(stage, token);
-    return wf_turns_wait(&stage->turns, &token->gated);
-}
-
-/* Leave a gate that the token has passed; NULL: nobody waits. */
-static struct wf_token *leave(struct wf_stage *stage, struct wf_token *token) {
-    struct wf_gated *next = NULL;
-    if (stage->face.kind == WEFT_STAGE_ORDERED)
-        next = wf_order_leave(&stage->order, token->face.index);
-    else if (stage->face.kind == WEFT_STAGE_SERIAL)
-        next = wf_turns_leave(&stage->turns);
-    if (next)
-        wf_token_of(next)->entered = true;
-    return wf_token_of(next);
-}
-
-struct wf_token *wf_stage_leave(struct wf_stage *stage, struct wf_token *token) {
-    struct wf_token *next = is_gated(stage) ? leave(stage, token) : NULL;
-    token->entered = false;
-    token->stage++;
-    token->gated.next = wf_gated_of(next);
-    if (next)
-        next->gated.next = NULL;
-    return token;
-}
-
-/* A token that is to be dropped before a stage whose gate it may have passed. */
-static bool is_doomed(const struct wf_stage *stage, const struct wf_token *token) {
-    return WF_UNLIKELY(token->face.index >= wf_load(&stage->limit, WF_RELAXED));
-}
-
-/* A runner keeps one token that has ended for the source. */
-static inline bool ends_here(struct wf_mover *mover, struct wf_token *token) {
-    if (!mover->node || mover->node->index != token->face.node || mover->spare)
-        return false;
-    struct wf_stage_counts *ended = &mover->counts[mover->pipeline->count];
-    if (!token->hole)
-        wf_count_more(&ended->tokens, 1);
-    else if (token->verdict != WF_VERDICT_END)
-        wf_count_more(&ended->dropped, 1);
-    wf_token_clean(token);
-    mover->spare = token;
-    return true;
-}
-
-static void end_token(struct wf_mover *mover, struct wf_token *token) {
-    weft_pipeline *pipeline = mover->pipeline;
-    if (ends_here(mover, token))
-        return;
-    struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
-    wf_token_free(pipeline, token, !token->hole, token->hole && token->verdict != WF_VERDICT_END);
-    /* a runner of the node looks at the source of its own accord */
-    if (mover->node != node && !wf_load(&pipeline->source, WF_SEQ_CST))
-        wf_pipeline_offer_or_fail(node);
-}
-
-static void put_ready(struct wf_mover *mover, struct wf_stage *stage, struct wf_token *token) {
-    weft_pipeline *pipeline = mover->pipeline;
-    struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
-    count_in(stage, token);
-    token->gated.next = NULL;
-    pthread_mutex_lock(&node->lock);
-    if (node->last)
-        node->last->gated.next = &token->gated;
-    else
-        node->first = token;
-    node->last = token;
-    wf_store(&node->ready, wf_load(&node->ready, WF_RELAXED) + 1, WF_SEQ_CST);
-    pthread_mutex_unlock(&node->lock);
-    if (!mover->node)
-        wf_pipeline_offer_or_fail(node);
-    else if (mover->node != node || wf_load(&pipeline->worth, WF_RELAXED))
-        wf_pipeline_offer(node, NULL); /* if not, the runner does it, or one of that node that comes by */
-}
-
-static struct wf_token *take_ready(struct wf_pipeline_node *node) {
-    if (!wf_load(&node->ready, WF_SEQ_CST))
-        return NULL;
-    pthread_mutex_lock(&node->lock);
-    struct wf_token *token = node->first;
-    if (token) {
-        node->first = wf_token_of(token->gated.next);
-        node->last = node->first ? node->last : NULL;
-        wf_store(&node->ready, wf_load(&node->ready, WF_RELAXED) - 1, WF_SEQ_CST);
-    }
-    pthread_mutex_unlock(&node->lock);
-    return token;
-}
-
-/* A hole, or a token that becomes one here, passes a stage. NULL: it waits at its gate. */
-static struct wf_token *pass(struct wf_stage *stage, struct wf_token *token) {
-    count_out(stage, token);
-    token->hole = true;
-    if (token->entered)
-        return wf_stage_leave(stage, token);
-    if (stage->face.kind == WEFT_STAGE_ORDERED)
-        return enter(stage, token) ? wf_stage_leave(stage, token) : NULL;
-    token->stage++;
-    token->gated.next = NULL;
-    return token;
-}
-
-static struct wf_token *append(struct wf_token *first, struct wf_token *rest) {
-    struct wf_token *last = first;
-    while (last && last->gated.next)
-        last = wf_token_of(last->gated.next);
-    if (last)
-        last->gated.next = wf_gated_of(rest);
-    return first ? first : rest;
-}
-
-struct wf_token *wf_pipeline_move(struct wf_mover *mover, struct wf_token *list) {
-    weft_pipeline *pipeline = mover->pipeline;
-    struct wf_token *mine = NULL;
-    while (list) {
-        struct wf_token *token = list;
-        list = wf_token_of(token->gated.next);
-        if (token->stage == pipeline->count) {
-            end_token(mover, token);
-            continue;
-        }
-        struct wf_stage *stage = &pipeline->stages[token->stage];
-        if (token->hole || is_doomed(stage, token)) {
-            list = append(pass(stage, token), list);
-            continue;
-        }
-        if (!token->entered && !enter(stage, token))
-            continue;
-        token->entered = true;
-        if (stage->own.threads)
-            wf_threads_put(stage, token);
-        else if (!mine && mover->node && mover->node->index == token->face.node)
-            mine = token;
-        else
-            put_ready(mover, stage, token);
-    }
-    return mine;
-}
 
 /* The token comes to this runner, whose frame is around what it calls. */
 static void receive(struct runner *runner, struct wf_token *token) {
@@ -226,15 +60,15 @@ static struct wf_token *run_through(struct runner *runner, struct wf_token *toke
     weft_pipeline *pipeline = runner->mover.pipeline;
     struct wf_stage *stage = &pipeline->stages[token->stage], *end = &pipeline->stages[pipeline->count];
     for (;;) {
-        if (is_doomed(stage, token)) {
+        if (wf_token_is_doomed(stage, token)) {
             token->hole = true;
             return wf_stage_leave(stage, token);
         }
         call(runner, stage, token);
-        struct wf_token *next = stage->way == WF_WAY_PARALLEL ? NULL : leave(stage, token);
+        struct wf_token *next = stage->way == WF_WAY_PARALLEL ? NULL : wf_gate_leave(stage, token);
         stage++;
         token->stage++;
-        if (stage == end && !next && ends_here(&runner->mover, token))
+        if (stage == end && !next && !pipeline->pull && wf_token_ends_here(&runner->mover, token))
             return NULL;
         if (next || token->hole || stage == end || !enter_at_once(stage, token)) {
             token->entered = false;
@@ -246,13 +80,24 @@ static struct wf_token *run_through(struct runner *runner, struct wf_token *toke
     }
 }
 
+/* A token at a batch stage, whose gate it has passed. What remains to be moved: a list. */
+static struct wf_token *batch(struct runner *runner, struct wf_stage *stage, struct wf_token *token) {
+    struct wf_token *list, *made = wf_batch_add(stage, token, &list);
+    if (!made)
+        return list;
+    receive(runner, made);
+    call(runner, stage, made);
+    return wf_batch_done(stage, token, made);
+}
+
 /* From the stage that it is at, whose gate it has passed, until it waits or ends. */
 static void follow(struct runner *runner, struct wf_token *token) {
     weft_pipeline *pipeline = runner->mover.pipeline;
     while (token) {
-        count_out(&pipeline->stages[token->stage], token);
+        struct wf_stage *stage = &pipeline->stages[token->stage];
+        wf_token_count_out(stage, token);
         receive(runner, token);
-        struct wf_token *rest = run_through(runner, token);
+        struct wf_token *rest = stage->gather ? batch(runner, stage, token) : run_through(runner, token);
         token = rest ? wf_pipeline_move(&runner->mover, rest) : NULL;
     }
 }
@@ -279,7 +124,7 @@ static void offer_source(struct runner *runner) {
 static bool take_right(weft_pipeline *pipeline) {
     if (wf_load(&pipeline->source, WF_SEQ_CST) || pipeline->stages[0].own.threads)
         return false;
-    if (!is_gated(&pipeline->stages[0]))
+    if (!wf_stage_is_gated(&pipeline->stages[0]))
         return true;
     /* acquire: what the last call did; seq_cst, with the load: who frees a token looks at this afterwards */
     return !wf_load(&pipeline->taken, WF_SEQ_CST) && !wf_exchange(&pipeline->taken, 1, WF_SEQ_CST);
@@ -292,7 +137,7 @@ static bool take_right(weft_pipeline *pipeline) {
 static void give_right(struct runner *runner) {
     weft_pipeline *pipeline = runner->mover.pipeline;
     bool worth = wf_load(&pipeline->worth, WF_RELAXED) || pipeline->node_count > 1;
-    if (is_gated(&pipeline->stages[0]))
+    if (wf_stage_is_gated(&pipeline->stages[0]))
         wf_store(&pipeline->taken, 0, worth ? WF_SEQ_CST : WF_RELEASE); /* pairs with take_right() */
     if (worth && !wf_load(&pipeline->source, WF_SEQ_CST))
         offer_source(runner);
@@ -304,14 +149,15 @@ static struct wf_token *take_source(struct runner *runner) {
     struct wf_pipeline_node *node = runner->mover.node;
     while ((runner->mover.spare || wf_load(&node->free_count, WF_SEQ_CST)) && take_right(pipeline)) {
         struct wf_token *token = runner->mover.spare;
-        runner->mover.spare = NULL;
-        if (!token) {
+        if (!token || pipeline->gathers) {
             pthread_mutex_lock(&pipeline->lock);
-            token = wf_tokens_take(pipeline, node);
+            token = token ? (wf_source_admit(pipeline) ? token : NULL) : wf_tokens_take(pipeline, node);
             pthread_mutex_unlock(&pipeline->lock);
         }
-        if (token)
+        if (token) {
+            runner->mover.spare = token == runner->mover.spare ? NULL : runner->mover.spare;
             return token;
+        }
         give_right(runner); /* others have taken them, or it was closed meanwhile */
     }
     return NULL;
@@ -325,8 +171,10 @@ static void run_source(struct runner *runner, struct wf_token *token) {
     call(runner, source, token);
     bool used = wf_source_used(pipeline, token);
     give_right(runner);
+    if (pipeline->gathers)
+        wf_source_called(&runner->mover);
     if (!used) {
-        wf_token_free(pipeline, token, false, false);
+        wf_token_unused(pipeline, token);
         return;
     }
     token->stage = 1;
@@ -343,13 +191,13 @@ static void free_spare(struct runner *runner) {
     struct wf_token *spare = runner->mover.spare;
     runner->mover.spare = NULL;
     if (spare)
-        wf_token_free(runner->mover.pipeline, spare, false, false);
+        wf_token_unused(runner->mover.pipeline, spare);
 }
 
 /* One token as far as it goes. False: there is none. */
 static bool step(struct runner *runner) {
     struct wf_pipeline_node *node = runner->mover.node;
-    struct wf_token *token = take_ready(node);
+    struct wf_token *token = wf_ready_take(node);
     if (token) {
         if (wf_load(&node->ready, WF_RELAXED) && wf_load(&node->pipeline->worth, WF_RELAXED))
             wf_pipeline_offer(node, NULL);
@@ -490,7 +338,7 @@ void wf_pipeline_drain(weft_pipeline *pipeline) {
     struct wf_mover mover = {.pipeline = pipeline};
     struct wf_token *token;
     for (unsigned i = 0; i < pipeline->node_count; i++)
-        while ((token = take_ready(&pipeline->nodes[i]))) {
+        while ((token = wf_ready_take(&pipeline->nodes[i]))) {
             token->gated.next = NULL;
             wf_pipeline_move(&mover, token);
         }

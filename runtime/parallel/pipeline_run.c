@@ -1,19 +1,22 @@
 /* Runs of pipelines: their begin, what stops them, their end, and waiting for it. */
-#include "parallel/pipeline.h"
-
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "parallel/pipeline_gather.h"
+#include "parallel/pipeline_move.h"
 #include "scheduler/join.h"
 #include "scheduler/waiters.h"
 
 /* Nobody touches what this sets but late runners of the run before, which find nothing and look at `source` and ready lists only. */
 static void reset(weft_pipeline *pipeline, uint64_t epoch) {
-    for (unsigned i = 0; i < pipeline->count; i++) {
+    for (unsigned i = 0; i <= pipeline->count; i++) { /* with the gate behind the last */
         struct wf_stage *stage = &pipeline->stages[i];
         wf_store(&stage->limit, UINT64_MAX, WF_RELAXED);
+        if (stage->gather)
+            wf_gather_reset(stage, epoch);
         wf_store(&stage->queue.most, 0, WF_RELAXED);
         wf_store(&stage->queue.found, 0, WF_RELAXED);
         if (stage->order.cells)
@@ -35,7 +38,8 @@ static void reset(weft_pipeline *pipeline, uint64_t epoch) {
     pipeline->epoch = epoch;
     pipeline->failure = WEFT_OK;
     pipeline->finished = pipeline->dropped = 0;
-    pipeline->interrupted = pipeline->canceled = false;
+    pipeline->interrupted = pipeline->canceled = pipeline->marked = pipeline->discard = false;
+    pipeline->lent = 0;
 }
 
 /* The nearest node that has tokens. */
@@ -76,8 +80,8 @@ weft_status weft_pipeline_start(weft_pipeline *pipeline, uint64_t epoch) {
 
 bool wf_pipeline_over(weft_pipeline *pipeline) {
     uint32_t stopped = wf_load(&pipeline->source, WF_SEQ_CST) & (WF_SOURCE_ENDED | WF_SOURCE_STOPPED);
-    if (!wf_load(&pipeline->running, WF_RELAXED) || !stopped ||
-        wf_load(&pipeline->free_count, WF_RELAXED) != pipeline->token_count)
+    if (!wf_load(&pipeline->running, WF_RELAXED) || !stopped || pipeline->leaving ||
+        wf_load(&pipeline->free_count, WF_RELAXED) != pipeline->record_count)
         return false;
     wf_fetch_or(&pipeline->source, WF_SOURCE_CLOSED, WF_SEQ_CST);
     wf_store(&pipeline->end_ns, wf_now_ns(), WF_RELAXED);
@@ -87,21 +91,40 @@ bool wf_pipeline_over(weft_pipeline *pipeline) {
 
 void wf_pipeline_wake(weft_pipeline *pipeline) {
     wf_waiters_wake(pipeline); /* by address: it may be gone */
+    wf_waiters_wake(&pipeline->pullers);
 }
 
-/* L: from `index` on tokens are dropped before their next stage, and the source is called no more. */
-static void stop(weft_pipeline *pipeline, uint64_t index, weft_status status) {
-    for (unsigned i = 0; i < pipeline->count; i++)
-        wf_store(&pipeline->stages[i].limit, index, WF_RELAXED);
+/*
+ * L: the source is called no more. In the numbering that stages of `segment` get, tokens from `index` on are dropped before their next
+ * stage; what is not yet numbered by it comes later, so all of that is; and what was given out by stages behind goes on.
+ */
+static void stop(weft_pipeline *pipeline, unsigned segment, uint64_t index, weft_status status) {
+    for (unsigned i = 0; i <= pipeline->count; i++) {
+        struct wf_stage *stage = &pipeline->stages[i];
+        if (stage->segment < segment)
+            wf_store(&stage->limit, 0, WF_RELAXED);
+        else if (stage->segment == segment)
+            wf_store(&stage->limit, index, WF_RELAXED);
+    }
     pipeline->failure = status;
+    pipeline->failed_segment = segment;
     pipeline->failed_index = index;
     wf_fetch_or(&pipeline->source, WF_SOURCE_STOPPED, WF_SEQ_CST);
     if (pipeline->stages[0].own.threads)
         pthread_cond_broadcast(&pipeline->token_free);
 }
 
-static bool is_earlier(const weft_pipeline *pipeline, uint64_t index) {
-    return !pipeline->failure || index < pipeline->failed_index;
+/* Whether a failure comes before the one that is known, in the order of the output. */
+static bool is_earlier(const weft_pipeline *pipeline, unsigned segment, uint64_t index) {
+    if (!pipeline->failure || segment != pipeline->failed_segment)
+        return !pipeline->failure || segment > pipeline->failed_segment;
+    return index < pipeline->failed_index;
+}
+
+static void move_marker(weft_pipeline *pipeline, struct wf_token *marker) {
+    struct wf_mover mover = {.pipeline = pipeline};
+    if (marker)
+        wf_pipeline_move(&mover, marker);
 }
 
 static void interrupt(const struct wf_stage *stage) {
@@ -113,16 +136,20 @@ void wf_pipeline_fail(struct wf_stage *stage, struct wf_token *token, weft_statu
     weft_pipeline *pipeline = token->pipeline;
     uint64_t index = token->face.index;
     pthread_mutex_lock(&pipeline->lock);
-    bool first = is_earlier(pipeline, index); /* else it would have been dropped: why it fails is of no consequence */
+    unsigned segment = stage->segment + (token->batch_of == stage);
+    bool first = !pipeline->canceled &&
+                 is_earlier(pipeline, segment, index); /* else it would have been dropped: why it fails is of no consequence */
     if (first) {
-        stop(pipeline, index, status);
+        stop(pipeline, segment, index, status);
         snprintf(pipeline->failure_text, sizeof pipeline->failure_text, "stage '%s', token %llu: %s%s", stage->face.name,
                  (unsigned long long)index, token->said ? "" : "returned ",
                  token->said ? weft_error_detail() : weft_status_name(status));
     }
     bool source = first && !pipeline->interrupted;
     pipeline->interrupted = pipeline->interrupted || source;
+    struct wf_token *marker = wf_marker_take(pipeline);
     pthread_mutex_unlock(&pipeline->lock);
+    move_marker(pipeline, marker);
     if (source)
         interrupt(&pipeline->stages[0]);
 }
@@ -136,10 +163,12 @@ static void stop_all(weft_pipeline *pipeline, weft_status status, const char *te
         pipeline->canceled = pipeline->interrupted = true;
         if (!pipeline->failure)
             snprintf(pipeline->failure_text, sizeof pipeline->failure_text, "%s", text);
-        stop(pipeline, 0, pipeline->failure ? pipeline->failure : status);
+        stop(pipeline, UINT_MAX, 0, pipeline->failure ? pipeline->failure : status);
     }
+    struct wf_token *marker = wf_marker_take(pipeline);
     bool over = wf_pipeline_over(pipeline);
     pthread_mutex_unlock(&pipeline->lock);
+    move_marker(pipeline, marker);
     for (unsigned i = source ? 0 : 1; first && i < pipeline->count; i++)
         interrupt(&pipeline->stages[i]);
     if (over)
@@ -196,15 +225,15 @@ static void wait_outside(struct run_wait *wait) {
     wf_waiters_remove(&wait->waiter);
 }
 
-static weft_status check_wait(weft_pipeline *pipeline) {
+weft_status wf_pipeline_check_wait(weft_pipeline *pipeline, const char *call) {
     if (!pipeline)
-        return wf_fail(WEFT_EINVAL, "weft_pipeline_wait() needs a pipeline, got NULL");
+        return wf_fail(WEFT_EINVAL, "%s needs a pipeline, got NULL", call);
     weft_status status = wf_pool_check(pipeline->pool);
     if (status)
         return status;
     const struct wf_worker *worker = wf_self_in(pipeline->pool);
     if ((worker && wf_group_inside(worker, &pipeline->inside)) || wf_threads_inside(pipeline))
-        return wf_fail(WEFT_EDEADLK, "weft_pipeline_wait() was called by a stage of the pipeline: it would wait for itself");
+        return wf_fail(WEFT_EDEADLK, "%s was called by a stage of the pipeline: it would wait for itself", call);
     pthread_mutex_lock(&pipeline->lock);
     bool started = pipeline->started;
     pthread_mutex_unlock(&pipeline->lock);
@@ -212,9 +241,11 @@ static weft_status check_wait(weft_pipeline *pipeline) {
 }
 
 weft_status weft_pipeline_wait(weft_pipeline *pipeline) {
-    weft_status status = check_wait(pipeline);
+    weft_status status = wf_pipeline_check_wait(pipeline, "weft_pipeline_wait()");
     if (status)
         return status;
+    if (pipeline->pull)
+        wf_pull_discard(pipeline);
     struct run_wait wait = {.pipeline = pipeline};
     struct wf_worker *worker = wf_self_in(pipeline->pool);
     if (worker && worker->frame) {

@@ -5,8 +5,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
-#include "memory/scratch.h"
-#include "parallel/pipeline.h"
+#include "parallel/pipeline_gather.h"
 
 /* Of calls that are shorter than these, one in so many is timed: a look at the clock takes about 25 ns. */
 #define SHORT_NS 2000u
@@ -119,14 +118,23 @@ static void read_stages(const weft_pipeline *pipeline, weft_pipeline_stats *stat
     }
 }
 
+static uint64_t bytes_of(const struct wf_token *tokens, unsigned count) {
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < count; i++)
+        bytes += tokens[i].buffer_bytes + wf_load(&tokens[i].populated, WF_RELAXED);
+    return bytes;
+}
+
 weft_status weft_pipeline_get_stats(weft_pipeline *pipeline, weft_pipeline_stats *stats) {
     if (!pipeline || !stats)
         return wf_fail(WEFT_EINVAL, "weft_pipeline_get_stats() needs a pipeline and a place for the numbers, got NULL");
     *stats = (weft_pipeline_stats){.elapsed_ns = elapsed_ns(pipeline), .tokens = pipeline->token_count};
     read_participants(pipeline, stats);
     read_stages(pipeline, stats);
-    for (unsigned i = 0; i < pipeline->token_count; i++)
-        stats->token_bytes += pipeline->token_bytes + wf_load(&pipeline->tokens[i].populated, WF_RELAXED);
+    stats->token_bytes = bytes_of(pipeline->tokens, pipeline->token_count);
+    for (unsigned s = 0; s < pipeline->count; s++)
+        if (pipeline->stages[s].gather)
+            stats->token_bytes += bytes_of(pipeline->stages[s].gather->batches, pipeline->stages[s].gather->batch_count);
     pthread_mutex_lock(&pipeline->lock);
     stats->finished += pipeline->finished;
     stats->dropped += pipeline->dropped;

@@ -1,5 +1,6 @@
 /* Stages on threads of their own, which may block: made with the pipeline and ended with it. */
-#include "parallel/pipeline.h"
+#include "parallel/pipeline_gather.h"
+#include "parallel/pipeline_move.h"
 #include "scheduler/thread.h"
 
 static _Thread_local const weft_pipeline *inside;
@@ -58,17 +59,25 @@ static struct wf_token *next_free(weft_pipeline *pipeline, unsigned *turn) {
     return token;
 }
 
+/* What goes on: a list. */
+static struct wf_token *call(struct wf_stage_thread *self, struct wf_stage *stage, struct wf_token *token) {
+    struct wf_token *called = token, *list = NULL;
+    if (stage->gather)
+        called = wf_batch_add(stage, token, &list);
+    else if (wf_token_is_doomed(stage, token))
+        return wf_stage_drop(stage, token);
+    if (!called)
+        return list;
+    called->face.thread = self->number;
+    wf_stage_call(stage, self->counts, called);
+    return stage->gather ? wf_batch_done(stage, token, called) : wf_stage_leave(stage, token);
+}
+
 static void run_stage(struct wf_stage_thread *self, struct wf_token *token) {
     struct wf_stage *stage = &self->pipeline->stages[self->stage];
     struct wf_mover mover = {.pipeline = self->pipeline};
-    wf_queue_leave(&stage->queue);
-    token->counted = false;
-    token->face.thread = self->number;
-    if (token->face.index < wf_load(&stage->limit, WF_RELAXED))
-        wf_stage_call(stage, self->counts, token);
-    else
-        token->hole = true;
-    wf_pipeline_move(&mover, wf_stage_leave(stage, token));
+    wf_token_count_out(stage, token);
+    wf_pipeline_move(&mover, call(self, stage, token));
 }
 
 static void run_source(struct wf_stage_thread *self, struct wf_token *token) {
@@ -77,8 +86,11 @@ static void run_source(struct wf_stage_thread *self, struct wf_token *token) {
     wf_token_begin(pipeline, token);
     token->face.thread = self->number;
     wf_stage_call(&pipeline->stages[0], self->counts, token);
-    if (!wf_source_used(pipeline, token)) {
-        wf_token_free(pipeline, token, false, false);
+    bool used = wf_source_used(pipeline, token);
+    if (pipeline->gathers)
+        wf_source_called(&mover);
+    if (!used) {
+        wf_token_unused(pipeline, token);
         return;
     }
     token->stage = 1;

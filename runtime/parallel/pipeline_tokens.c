@@ -6,67 +6,114 @@
 
 #include "base/status.h"
 #include "memory/scratch.h"
-#include "parallel/pipeline.h"
+#include "parallel/pipeline_gather.h"
+#include "parallel/pipeline_move.h"
 #include "weft/alloc.h"
 
 #define SAID_MOST 200
 
-/* By the nodes' shares of the workers: token i of T belongs where worker i * workers / T is. */
-static unsigned home_of(const weft_pipeline *pipeline, unsigned i) {
-    uint64_t worker = (uint64_t)i * pipeline->pool->worker_count / pipeline->token_count;
+unsigned wf_tokens_home(const weft_pipeline *pipeline, unsigned i, unsigned count) {
+    uint64_t worker = (uint64_t)i * pipeline->pool->worker_count / count;
     return pipeline->pool->workers[worker]->node;
 }
 
-static weft_status make_token(weft_pipeline *pipeline, struct wf_token *token, const weft_pipeline_options *options) {
+struct wf_token *wf_tokens_array(unsigned count) {
+    size_t bytes = count * sizeof(struct wf_token);
+    struct wf_token *tokens = aligned_alloc(_Alignof(struct wf_token), bytes);
+    return tokens ? memset(tokens, 0, bytes) : NULL;
+}
+
+weft_status wf_token_furnish(struct wf_token *token, size_t bytes, size_t scratch_bytes) {
+    weft_pool *pool = token->pipeline->pool;
     unsigned node = token->face.node;
-    if (options->token_bytes) {
-        token->face.buffer = weft_node_aligned_alloc(pipeline->pool, node, WF_LINE, options->token_bytes);
-        if (!token->face.buffer)
-            return WEFT_ENOMEM;
-    }
-    if (!options->scratch_bytes)
+    token->buffer_bytes = bytes;
+    if (bytes && !(token->face.buffer = weft_node_aligned_alloc(pool, node, WF_LINE, bytes)))
+        return WEFT_ENOMEM;
+    if (!scratch_bytes)
         return WEFT_OK;
-    token->face.scratch = weft_scratch_acquire(pipeline->pool, node);
+    token->face.scratch = weft_scratch_acquire(pool, node);
     if (!token->face.scratch)
         return WEFT_ENOMEM;
     wf_store(&token->populated, wf_scratch_populated(wf_scratch_of(token->face.scratch)), WF_RELAXED);
-    return weft_scratch_set_limit(token->face.scratch, options->scratch_bytes);
+    return weft_scratch_set_limit(token->face.scratch, scratch_bytes);
+}
+
+void wf_token_strip(struct wf_token *token, bool buffer) {
+    if (buffer)
+        weft_free(token->face.buffer);
+    weft_scratch_release(token->face.scratch);
 }
 
 weft_status wf_tokens_make(weft_pipeline *pipeline, const weft_pipeline_options *options) {
-    size_t bytes = pipeline->token_count * sizeof *pipeline->tokens;
-    pipeline->tokens = aligned_alloc(_Alignof(struct wf_token), bytes);
+    pipeline->tokens = wf_tokens_array(pipeline->token_count + 1);
     if (!pipeline->tokens)
         return wf_fail(WEFT_ENOMEM, "no memory for %u tokens", pipeline->token_count);
-    memset(pipeline->tokens, 0, bytes);
     weft_status status = WEFT_OK;
     for (unsigned i = pipeline->token_count; !status && i-- > 0;) {
         struct wf_token *token = &pipeline->tokens[i];
         token->pipeline = pipeline;
-        token->face.node = home_of(pipeline, i);
-        status = make_token(pipeline, token, options);
+        token->face.node = wf_tokens_home(pipeline, i, pipeline->token_count);
+        status = wf_token_furnish(token, options->token_bytes, options->scratch_bytes);
         struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
         token->gated.next = wf_gated_of(node->free);
         node->free = token;
         wf_fetch_add(&node->free_count, 1, WF_RELAXED); /* nobody knows the pipeline yet */
     }
-    wf_store(&pipeline->free_count, pipeline->token_count, WF_RELAXED);
+    pipeline->record_count = pipeline->token_count;
+    for (unsigned s = 0; s < pipeline->count; s++)
+        pipeline->record_count += pipeline->stages[s].gather ? pipeline->stages[s].gather->batch_count : 0;
+    if (pipeline->gathers) {
+        pipeline->marker = &pipeline->tokens[pipeline->token_count];
+        pipeline->marker->pipeline = pipeline;
+        pipeline->marker->marker = pipeline->marker->hole = true;
+        pipeline->record_count++;
+    }
+    wf_store(&pipeline->free_count, pipeline->record_count, WF_RELAXED);
     return status;
 }
 
 void wf_tokens_release(weft_pipeline *pipeline) {
-    for (unsigned i = 0; pipeline->tokens && i < pipeline->token_count; i++) {
-        weft_free(pipeline->tokens[i].face.buffer);
-        weft_scratch_release(pipeline->tokens[i].face.scratch);
-    }
+    for (unsigned i = 0; pipeline->tokens && i < pipeline->token_count; i++)
+        wf_token_strip(&pipeline->tokens[i], true);
     free(pipeline->tokens);
     pipeline->tokens = NULL;
+}
+
+bool wf_source_admit(weft_pipeline *pipeline) {
+    bool open = !wf_load(&pipeline->source, WF_SEQ_CST);
+    pipeline->calls += open;
+    return open;
+}
+
+struct wf_token *wf_marker_take(weft_pipeline *pipeline) {
+    bool stopped = wf_load(&pipeline->source, WF_SEQ_CST) & (WF_SOURCE_ENDED | WF_SOURCE_STOPPED);
+    if (!pipeline->gathers || !stopped || pipeline->calls || pipeline->marked || !wf_load(&pipeline->running, WF_RELAXED))
+        return NULL;
+    pipeline->marked = true;
+    wf_store(&pipeline->free_count, wf_load(&pipeline->free_count, WF_RELAXED) - 1, WF_SEQ_CST);
+    struct wf_token *marker = pipeline->marker;
+    marker->face.index = wf_load(&pipeline->next_index, WF_RELAXED); /* ordered by the lock: no call runs */
+    marker->stage = 1;
+    marker->entered = false;
+    marker->gated.next = NULL;
+    return marker;
+}
+
+void wf_source_called(struct wf_mover *mover) {
+    weft_pipeline *pipeline = mover->pipeline;
+    pthread_mutex_lock(&pipeline->lock);
+    pipeline->calls--;
+    struct wf_token *marker = wf_marker_take(pipeline);
+    pthread_mutex_unlock(&pipeline->lock);
+    struct wf_mover outside = {.pipeline = pipeline}; /* the token that the source has filled is the runner's to go on with */
+    if (marker)
+        wf_pipeline_move(&outside, marker);
 }
 
 struct wf_token *wf_tokens_take(weft_pipeline *pipeline, struct wf_pipeline_node *node) {
     struct wf_token *token = node->free;
     /* A right to the source may have been taken just before it was stopped: then all tokens may be free, and the run over. */
-    if (wf_load(&pipeline->source, WF_SEQ_CST) || !token)
+    if (!token || !wf_source_admit(pipeline))
         return NULL;
     node->free = wf_token_of(token->gated.next);
     wf_store(&node->free_count, wf_load(&node->free_count, WF_RELAXED) - 1, WF_SEQ_CST);
@@ -82,22 +129,49 @@ void wf_token_clean_scratch(struct wf_token *token) {
     weft_scratch_reset(token->face.scratch);
 }
 
-void wf_token_free(weft_pipeline *pipeline, struct wf_token *token, bool finished, bool dropped) {
-    struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
+/* L */
+static struct wf_token *put_free(weft_pipeline *pipeline, struct wf_token *token) {
+    struct wf_token *waiting = NULL;
+    if (token->batch_of) {
+        waiting = wf_batch_free(token);
+    } else if (!token->marker) {
+        struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
+        token->gated.next = wf_gated_of(node->free);
+        node->free = token;
+        /* seq_cst: then its freer looks at the source */
+        wf_store(&node->free_count, wf_load(&node->free_count, WF_RELAXED) + 1, WF_SEQ_CST);
+    }
+    wf_store(&pipeline->free_count, wf_load(&pipeline->free_count, WF_RELAXED) + 1, WF_SEQ_CST);
+    return waiting;
+}
+
+static void free_token(weft_pipeline *pipeline, struct wf_token *token, bool finished, bool dropped) {
+    struct wf_mover mover = {.pipeline = pipeline};
     wf_token_clean(token);
     pthread_mutex_lock(&pipeline->lock);
     pipeline->finished += finished;
     pipeline->dropped += dropped;
-    token->gated.next = wf_gated_of(node->free);
-    node->free = token;
-    wf_store(&node->free_count, wf_load(&node->free_count, WF_RELAXED) + 1, WF_SEQ_CST); /* then its freer looks at the source */
-    wf_store(&pipeline->free_count, wf_load(&pipeline->free_count, WF_RELAXED) + 1, WF_SEQ_CST);
-    bool over = wf_pipeline_over(pipeline);
+    struct wf_token *waiting = put_free(pipeline, token);
+    bool over = wf_pipeline_over(pipeline), pull = pipeline->pull;
     if (pipeline->stages[0].own.threads)
         pthread_cond_signal(&pipeline->token_free);
     pthread_mutex_unlock(&pipeline->lock);
+    if (waiting && pipeline->stages[waiting->stage].own.threads)
+        wf_threads_put(&pipeline->stages[waiting->stage], waiting);
+    else if (waiting)
+        wf_ready_put(&mover, &pipeline->stages[waiting->stage], waiting);
     if (over)
         wf_pipeline_wake(pipeline);
+    else if (pull)
+        wf_pull_wake(pipeline);
+}
+
+void wf_token_free(weft_pipeline *pipeline, struct wf_token *token) {
+    free_token(pipeline, token, wf_token_finished(token), wf_token_dropped(token));
+}
+
+void wf_token_unused(weft_pipeline *pipeline, struct wf_token *token) {
+    free_token(pipeline, token, false, false);
 }
 
 static weft_status check(const weft_token *token, const char *call) {
@@ -139,5 +213,9 @@ bool weft_token_canceled(const weft_token *face) {
     if (!face)
         return false;
     const struct wf_token *token = WF_CONTAINER_OF((uintptr_t)face, const struct wf_token, face);
-    return face->index >= wf_load(&token->pipeline->stages[token->stage].limit, WF_RELAXED);
+    const weft_pipeline *pipeline = token->pipeline;
+    unsigned stage = token->stage < pipeline->count ? token->stage : pipeline->count;
+    if (token->batch_of == &pipeline->stages[stage])
+        stage++; /* its index is one of those that the batch stage gives out */
+    return face->index >= wf_load(&pipeline->stages[stage].limit, WF_RELAXED);
 }
