@@ -58,7 +58,7 @@ KEPT = [
     (r"parallel/graph_ring.h:wf_graph_ring_newest:.*", "the owner reads its own entries; the acquire is for `busy`, which is a hint"),
     (r"parallel/graph_run.c:(leave:load\(&graph->(busy|invited)\)|run_nodes:fetch_sub\(&graph->busy\)).*", "`busy` tells who searches that it is in "
      "vain; the run ends by its group. An invitation that is seen too late is begun by somebody else"),
-    (r"parallel/graph_run.c:(any_ready|steal|unspill):load\(&(runner->)?graph->spilled\).*", "nodes are spilled only over a full ring: who "
+    (r"parallel/graph_run.c:(any_ready|steal|spill|unspill):(load|store)\(&(runner->)?graph->spilled\).*", "nodes are spilled only over a full ring: who "
      "looks at the ring afterwards is told, and the rest is run by who spilled it"),
     (r"parallel/(graph.c:wf_graph_runs|graph_run.c:begin):.*", "for threads that begin one run at the same time, which no case does"),
     (r"parallel/graph_run.c:(invite:(exchange|load)\(&graph->invited\)|join_run:store\(&graph->invited\)).*", "who reads `searching` as 0 before the "
