@@ -1,7 +1,8 @@
 /*
  * Pipelines: tokens go through stages, many at once, and never more than T of them exist, so memory is bounded whatever the stages
  * do. A token has a home node: its buffer and its scratch arena lie there, and workers of that node run its stages before others do.
- * Stages that wait for files or the network run on threads of their own, never on the pool's workers.
+ * Stages that wait for files or the network run on threads of their own, never on the pool's workers. Such a thread may call the
+ * pool (weft_for(), weft_run()), but then waits for ever if all workers wait inside tasks for pipelines.
  *
  *     static weft_status read_next(void *arg, weft_token *token);   // weft_token_end(token) when there is no more
  *     static weft_status decode(void *arg, weft_token *token);
