@@ -94,16 +94,9 @@ static void *submit_for_ever(void *arg) {
     return NULL;
 }
 
-/* gcc's AddressSanitizer does not take its allocator's locks around fork(): a child may find one held by a thread that it does not
- * have, such as a worker. So children that allocate are for the other legs. */
-#ifdef __SANITIZE_ADDRESS__
-#define NOT_UNDER_ASAN .disabled = true
-#else
-#define NOT_UNDER_ASAN .disabled = false
-#endif
 #define SUBMITTERS 2
 
-Test(fork, gives_the_child_statuses_and_leaves_the_parent_alone, .timeout = 100, NOT_UNDER_ASAN) {
+Test(forked, gives_the_child_statuses_and_leaves_the_parent_alone, .timeout = 100) {
     struct submitters state = {.pool = make()};
     weft_group *group;
     pthread_t threads[2];
@@ -137,7 +130,7 @@ static void fork_inside(void *arg) {
         _exit(child(forker->pool, forker->group));
 }
 
-Test(fork, may_be_called_inside_a_task, NOT_UNDER_ASAN) {
+Test(forked, may_be_called_inside_a_task) {
     struct forker forker = {.pool = make()};
     weft_group *group;
     weft_group_create(&group, forker.pool);
