@@ -303,7 +303,7 @@ weft_status weft_future_set(weft_future *future, weft_status status, void *value
         weft_future_release(future);
         return WEFT_OK;
     }
-    if (wf_future_is_done(future) && future->status == WEFT_ECANCELED)
+    if (wf_load(&future->state, WF_RELAXED) & WF_FUTURE_CANCELED) /* done or not */
         return wf_fail(WEFT_ECANCELED, "the future was cancelled: the value is still the caller's");
     return wf_fail(WEFT_EINVAL, "the future is set already: set it once");
 }
@@ -380,7 +380,7 @@ bool weft_future_done(const weft_future *future) {
 weft_status weft_future_cancel(weft_future *future) {
     if (!future)
         return wf_fail(WEFT_EINVAL, "weft_future_cancel() needs a future, got NULL");
-    if (!wf_future_claim(future))
+    if (!wf_future_claim_to_cancel(future))
         return wf_fail(WEFT_EAGAIN, "the future is done, or its function has begun");
     weft_future_retain(future);
     settle(future, WEFT_ECANCELED, NULL, "the future was cancelled");

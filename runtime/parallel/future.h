@@ -7,6 +7,8 @@
  *
  *   edge      who        operation                      order and partner
  *   claim     anybody    fetch_or(state, CLAIMED)       relaxed: one wins; the sources it reads were seen done before (look)
+ *   cancel    anybody    cas(state, + CLAIMED           relaxed: who then fails to claim finds both in the same word
+ *                        and CANCELED)
  *   settle 1  claimer    fetch_or(state, DONE)          seq_cst: the result is before it; then 3
  *   settle 2  claimer    exchange(links, CLOSED)        acq_rel: a closer acquires the links, who finds it closed the result
  *   settle 3  claimer    load(pool->future_waiters)     seq_cst: not 0: wake the tasks that sleep for futures
@@ -39,6 +41,7 @@
 #define WF_FUTURE_DONE 2u
 #define WF_FUTURE_SLEEPER 4u
 #define WF_FUTURE_DESCRIPTOR 8u
+#define WF_FUTURE_CANCELED 16u /* CLAIMED was set by weft_future_cancel() */
 
 enum wf_future_kind { WF_FUTURE_SET, WF_FUTURE_ASYNC, WF_FUTURE_THEN, WF_FUTURE_ALL, WF_FUTURE_ANY };
 
@@ -83,6 +86,16 @@ static inline bool wf_future_is_done(const weft_future *future) {
 /* True: the caller settles it. */
 static inline bool wf_future_claim(weft_future *future) {
     return !(wf_fetch_or(&future->state, WF_FUTURE_CLAIMED, WF_RELAXED) & WF_FUTURE_CLAIMED);
+}
+
+/* The same for cancelling it: who comes later can tell. */
+static inline bool wf_future_claim_to_cancel(weft_future *future) {
+    uint32_t state = wf_load(&future->state, WF_RELAXED);
+    do {
+        if (state & WF_FUTURE_CLAIMED)
+            return false;
+    } while (!wf_cas(&future->state, &state, state | WF_FUTURE_CLAIMED | WF_FUTURE_CANCELED, WF_RELAXED, WF_RELAXED));
+    return true;
 }
 
 /* A claimed future whose sources are done: run its function in the caller's frame, and settle it. */
