@@ -37,7 +37,7 @@ static inline __attribute__((always_inline)) void call(struct runner *runner, st
     wf_stage_call(stage, counts, token);
     if (WF_UNLIKELY(wf_load(wf_slot_live(runner->first_slot), WF_RELAXED) || runner->worker->frame->placed))
         wf_sync(runner->worker);
-    if (runner->remote)
+    if (runner->remote && token->verdict != WF_VERDICT_END) /* whose call is not counted */
         wf_count_more(&counts->remote, 1);
 }
 
@@ -245,12 +245,25 @@ static bool leaves_to_others(struct runner *runner) {
     return false;
 }
 
-/* After `active` was lowered: what others have left to this runner since it looked. */
-static bool has_work(const struct runner *runner) {
-    const struct wf_pipeline_node *node = runner->mover.node;
+/* What others have left to a runner of the node since it looked; it looks again after it has lowered `active`. */
+static bool has_work(const struct wf_pipeline_node *node) {
     return wf_load(&node->ready, WF_SEQ_CST) ||
            (wf_load(&node->free_count, WF_SEQ_CST) && !wf_load(&node->pipeline->source, WF_SEQ_CST) &&
             !node->pipeline->stages[0].own.threads);
+}
+
+/*
+ * A worker that runs another node's tokens goes on with those of its own as soon as there are some: else workers that have come to each
+ * other's nodes would stay there. Somebody else comes to what it leaves.
+ */
+static void go_home(struct runner *runner) {
+    weft_pipeline *pipeline = runner->mover.pipeline;
+    struct wf_pipeline_node *away = runner->mover.node, *home = &pipeline->nodes[runner->worker->node];
+    if (WF_LIKELY(away == home) || !has_work(home))
+        return;
+    free_spare(runner);
+    if (!has_work(away) || wf_pipeline_offer(away, NULL))
+        runner->mover.node = home;
 }
 
 /* Work until there is none, it is left to others, or (true) time is up. The runner counts as active until then, and in that case. */
@@ -258,7 +271,7 @@ static bool work(struct runner *runner) {
     weft_pipeline *pipeline = runner->mover.pipeline;
     runner->begin_ns = runner->looked_ns = wf_now_ns();
     for (;;) {
-        while (step(runner)) {
+        while (go_home(runner), step(runner)) {
             if (++runner->followed < LOOK_EVERY)
                 continue;
             bool up = look_at_clock(runner);
@@ -268,7 +281,7 @@ static bool work(struct runner *runner) {
                 return true;
         }
         wf_fetch_sub(&pipeline->active, 1, WF_SEQ_CST);
-        if (!has_work(runner))
+        if (!has_work(runner->mover.node))
             return false;
         wf_fetch_add(&pipeline->active, 1, WF_SEQ_CST);
     }
@@ -296,7 +309,7 @@ static void run_frame(void *arg) {
         if (!wf_search_waits(runner.worker))
             continue;
         free_spare(&runner);
-        if (!wf_pipeline_offer(node, NULL))
+        if (!wf_pipeline_offer(runner.mover.node, NULL))
             continue; /* nobody else comes */
         end_runner(&runner);
         return;
@@ -357,7 +370,7 @@ bool wf_pipeline_help(struct wf_worker *worker, weft_pipeline *pipeline) {
         runner.mover.pipeline = pipeline;
         /* one runner is enough where sharing does not pay */
         bool enough = !wf_load(&pipeline->worth, WF_RELAXED) && wf_load(&pipeline->active, WF_SEQ_CST);
-        if (enough || !has_work(&runner))
+        if (enough || !has_work(runner.mover.node))
             continue;
         wf_run_call(worker, help_frame, &runner, worker->frame, &pipeline->inside);
         return true;
