@@ -177,6 +177,19 @@ WEFT_API void weft_token_release(weft_token *token);
 WEFT_API void weft_pipeline_cancel(weft_pipeline *pipeline);
 
 /**
+ * The source is called no more until weft_pipeline_resume(), in this run and later ones; tokens that exist go on. A call of it that has
+ * begun ends. Nothing happens if it is so already; NULL is allowed. Threads: any. Blocks: no.
+ */
+WEFT_API void weft_pipeline_pause(weft_pipeline *pipeline);
+WEFT_API void weft_pipeline_resume(weft_pipeline *pipeline);
+
+/**
+ * A source that stalled (weft_token_stall()) has something now, or has ended: it is called. NULL is allowed. Threads: any. Blocks: no.
+ * Orders: what was written before is visible to that call.
+ */
+WEFT_API void weft_pipeline_wake(weft_pipeline *pipeline);
+
+/**
  * Release a pipeline. NULL is allowed.
  *
  * @return WEFT_OK; WEFT_EINVAL: it runs (nothing happens; cancel it, and wait for it).
@@ -190,6 +203,10 @@ WEFT_API weft_status weft_token_drop(weft_token *token);
 
 /** The source has no more; its token is not used. Other stages: WEFT_EINVAL, which fails the stage. Returns WEFT_OK. */
 WEFT_API weft_status weft_token_end(weft_token *token);
+
+/** The source has nothing yet; its token is not used, and it is called again after weft_pipeline_wake(), one that came since this call
+ * of it began included. Other stages: as weft_token_end(). Returns WEFT_OK. */
+WEFT_API weft_status weft_token_stall(weft_token *token);
 
 /** Say what went wrong, at most 200 bytes of it; comes back from weft_pipeline_wait(). Returns `status`; WEFT_OK counts as WEFT_EINVAL. */
 WEFT_API weft_status weft_token_fail(weft_token *token, weft_status status, const char *format, ...)
@@ -206,6 +223,8 @@ typedef struct weft_stage_stats {
     uint64_t bytes;       /**< sum of weft_token.bytes */
     uint64_t busy_ns;     /**< time in its function, over all threads; of short stages a sample, scaled */
     double busy_share;    /**< busy time / (elapsed time x threads that may run it at once): near 1 at the bottleneck */
+    uint64_t blocked_ns;  /**< of busy_ns, asleep: an estimate by watching some calls, on the pool's workers only */
+    bool blocks;          /**< it slept for a tenth of its time on the pool's workers, or more: give it threads of its own */
     unsigned queued;      /**< tokens that wait for it now */
     unsigned queued_most; /**< most so far */
     double queued_mean;   /**< as tokens found it when they came */
@@ -213,15 +232,17 @@ typedef struct weft_stage_stats {
 
 /** What a run has done. */
 typedef struct weft_pipeline_stats {
-    uint64_t started;       /**< tokens that the source has filled */
-    uint64_t finished;      /**< tokens, of a pipeline with batches: batches, that went through all stages */
-    uint64_t dropped;       /**< by a stage, or because the run stopped */
-    uint64_t elapsed_ns;    /**< since the run began, or from its begin to its end */
-    uint64_t stages_local;  /**< calls of stages on the pool's workers that ran on their token's home node */
-    uint64_t stages_remote; /**< and elsewhere */
-    unsigned tokens;        /**< T */
-    unsigned bottleneck;    /**< the stage with the highest busy share */
-    uint64_t token_bytes;   /**< memory of all tokens and batches: buffers, and present pages of their arenas */
+    uint64_t started;         /**< tokens that the source has filled */
+    uint64_t finished;        /**< tokens, of a pipeline with batches: batches, that went through all stages */
+    uint64_t dropped;         /**< by a stage, or because the run stopped */
+    uint64_t elapsed_ns;      /**< since the run began, or from its begin to its end */
+    uint64_t source_waits_ns; /**< in which the source could have run and no token was free: more tokens may help */
+    unsigned tokens_most;     /**< that existed at the same time */
+    uint64_t stages_local;    /**< calls of stages on the pool's workers that ran on their token's home node */
+    uint64_t stages_remote;   /**< and elsewhere */
+    unsigned tokens;          /**< T */
+    unsigned bottleneck;      /**< the stage with the highest busy share */
+    uint64_t token_bytes;     /**< memory of all tokens and batches: buffers, and present pages of their arenas */
 } weft_pipeline_stats;
 
 /**

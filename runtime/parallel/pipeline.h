@@ -5,6 +5,7 @@
  *   pipeline_run.c       runs: begin, end, failure, cancel
  *   pipeline_flow.c      tokens on their way through the stages, on the pool's workers
  *   pipeline_gate.h      how they pass stages one at a time
+ *   pipeline_source.h    whether the source may be called
  *   pipeline_tokens.c    their memory, those that are free, and what stages say of them
  *   pipeline_move.h      past gates, and where they wait for workers
  *   pipeline_gather.h    batches and shuffles
@@ -25,7 +26,7 @@
  * runners take the time of a few tokens now and then, and while it is short (`worth` is 0) offer nothing that they can do themselves,
  * and all but one leave.
  *
- * `source` holds why the source may not be called now, all bits clear: it may. `taken` is set by whoever has the right to call a source
+ * `source` says whether the source may be called now, see pipeline_source.h. `taken` is set by whoever has the right to call a source
  * that is called once at a time. A run is over when the source has ended, or is stopped, and all tokens are free.
  *
  * A pipeline's own memory is shared with the runners that were offered and have not begun, which may be long after it was destroyed:
@@ -41,6 +42,7 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 #include "parallel/pipeline_gate.h"
+#include "parallel/pipeline_source.h"
 #include "parallel/pipeline_stats.h"
 #include "scheduler/group.h"
 #include "weft/pipeline.h"
@@ -48,7 +50,7 @@
 #define WF_PIPELINE_TOKENS_MOST (1u << 20)
 
 /* What a stage has said of its token, besides its status. */
-enum wf_verdict { WF_VERDICT_ON, WF_VERDICT_DROP, WF_VERDICT_END };
+enum wf_verdict { WF_VERDICT_ON, WF_VERDICT_DROP, WF_VERDICT_END, WF_VERDICT_STALL };
 
 struct wf_token {
     struct wf_gated gated;   /* the list that it is in; first */
@@ -66,6 +68,7 @@ struct wf_token {
     bool hole;                 /* O: dropped. It passes ORDERED stages without running, then ends */
     bool marker;               /* I: the pipeline's, see pipeline_gather.h */
     bool gathered;             /* O: it was a member of a batch, and has ended with it */
+    uint64_t begun;            /* O: see wf_source_begin() */
     struct wf_stage *batch_of; /* I: the stage whose batch it is; NULL: none's */
     bool counted;              /* O: among those that wait for its stage */
     size_t buffer_bytes;       /* I: of the pipeline's own */
@@ -122,11 +125,6 @@ struct wf_pipeline_node {
     wf_atomic_u32 free_count;      /* A: written L: the pipeline's lock */
 };
 
-/* Bits of `source`. */
-#define WF_SOURCE_ENDED 1u
-#define WF_SOURCE_STOPPED 2u /* the run fails or is canceled */
-#define WF_SOURCE_CLOSED 4u  /* nothing runs */
-
 #define WF_FAILURE_TEXT 384
 
 struct weft_pipeline {
@@ -146,7 +144,8 @@ struct weft_pipeline {
     bool pull;                        /* I */
     wf_atomic_u64 next_index;         /* A: written by who has the right to call the source, relaxed; of PARALLEL ones by all */
     wf_atomic_u32 references;         /* A: see above */
-    WF_LINE_ALIGNED wf_atomic_u32 source; /* A: see above */
+    WF_LINE_ALIGNED wf_atomic_u32 source; /* A: see pipeline_source.h */
+    wf_atomic_u64 wakes;                  /* A: see there */
     wf_atomic_u32 taken;                  /* A: see above; taken by exchange, acquire; given back by a store, release */
     wf_atomic_u32 free_count;             /* A: written L: records that are free */
     WF_LINE_ALIGNED wf_atomic_u32 active; /* A: runners at work */
@@ -169,6 +168,10 @@ struct weft_pipeline {
     unsigned lent;                         /* L: by weft_pipeline_next(), and not released */
     bool discard;                          /* L: nobody takes what is finished */
     wf_atomic_u32 pullers;                 /* A: that wait for a token; seq_cst, as helpers */
+    wf_atomic_u32 plain_free;              /* A: written L: of the tokens; relaxed: statistics */
+    unsigned most;                         /* L: tokens that existed at the same time */
+    wf_atomic_u64 waits_since;             /* A: since when the source waits for a token; 0: it does not; relaxed, as the next */
+    wf_atomic_u64 source_waits_ns;         /* A */
     unsigned failed_segment;               /* L */
     uint64_t failed_index;                 /* L */
     char failure_text[WF_FAILURE_TEXT];    /* L */
@@ -219,13 +222,13 @@ void wf_token_free(weft_pipeline *pipeline, struct wf_token *token);
 /* The same for one that was not on its way, or is counted already. */
 void wf_token_unused(weft_pipeline *pipeline, struct wf_token *token);
 
-/* How a way ended. Members of batches are neither, nor is who found the source at its end. */
+/* How a way ended. Members of batches are neither, nor is what the source did not use. */
 static inline bool wf_token_finished(const struct wf_token *token) {
     return !token->hole && !token->gathered;
 }
 
 static inline bool wf_token_dropped(const struct wf_token *token) {
-    return token->hole && !token->marker && token->verdict != WF_VERDICT_END;
+    return token->hole && !token->marker && token->verdict < WF_VERDICT_END;
 }
 
 /* One that the source may get. */
@@ -237,6 +240,10 @@ static inline bool wf_token_is_plain(const struct wf_token *token) {
 static inline void wf_token_over(struct wf_token *token) {
     token->stage = token->pipeline->count + 1;
 }
+
+/* It has been called and no token is free, or there is one again: how long that takes is told by statistics. */
+void wf_source_waits(weft_pipeline *pipeline);
+void wf_source_waits_no_more(weft_pipeline *pipeline);
 
 /* Whether a call of the source may begin; counts it. Under the lock. */
 bool wf_source_admit(weft_pipeline *pipeline);
@@ -279,6 +286,7 @@ static inline void wf_token_begin(weft_pipeline *pipeline, struct wf_token *toke
     token->face.index =
         parallel ? wf_fetch_add(&pipeline->next_index, 1, WF_RELAXED) : wf_load(&pipeline->next_index, WF_RELAXED);
     token->face.epoch = pipeline->epoch;
+    token->begun = wf_source_begin(&pipeline->wakes);
     token->face.bytes = 0;
     token->word = 0;
     token->stage = 0;
@@ -288,8 +296,11 @@ static inline void wf_token_begin(weft_pipeline *pipeline, struct wf_token *toke
 /* After the source has returned: whether the token goes on its way, with its index (as a hole, perhaps). False: it was not used. */
 static inline bool wf_source_used(weft_pipeline *pipeline, struct wf_token *token) {
     bool parallel = pipeline->stages[0].face.kind == WEFT_STAGE_PARALLEL;
-    if (WF_UNLIKELY(token->verdict == WF_VERDICT_END)) {
-        wf_fetch_or(&pipeline->source, WF_SOURCE_ENDED, WF_SEQ_CST);
+    if (WF_UNLIKELY(token->verdict >= WF_VERDICT_END)) {
+        if (token->verdict == WF_VERDICT_END)
+            wf_fetch_or(&pipeline->source, WF_SOURCE_ENDED, WF_SEQ_CST);
+        else
+            wf_source_stall(&pipeline->source, &pipeline->wakes, token->begun);
         token->hole = true; /* others may have later indexes already */
         return parallel;
     }
@@ -300,6 +311,9 @@ static inline bool wf_source_used(weft_pipeline *pipeline, struct wf_token *toke
 
 /* pipeline_run.c: a stage has failed with its token. */
 WF_COLD void wf_pipeline_fail(struct wf_stage *stage, struct wf_token *token, weft_status status);
+
+/* The source may be called again: see that somebody does. */
+void wf_source_kick(weft_pipeline *pipeline);
 
 /* Nothing goes on: work could be offered to nobody. */
 WF_COLD void wf_pipeline_abandon(weft_pipeline *pipeline, weft_status status);

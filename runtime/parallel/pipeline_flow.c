@@ -156,6 +156,8 @@ static struct wf_token *take_source(struct runner *runner) {
         }
         if (token) {
             runner->mover.spare = token == runner->mover.spare ? NULL : runner->mover.spare;
+            if (WF_UNLIKELY(wf_load(&pipeline->waits_since, WF_RELAXED)))
+                wf_source_waits_no_more(pipeline);
             return token;
         }
         give_right(runner); /* others have taken them, or it was closed meanwhile */
@@ -170,6 +172,8 @@ static void run_source(struct runner *runner, struct wf_token *token) {
     receive(runner, token);
     call(runner, source, token);
     bool used = wf_source_used(pipeline, token);
+    if (used && wf_load(&pipeline->worth, WF_RELAXED))
+        wf_source_waits(pipeline);
     give_right(runner);
     if (pipeline->gathers)
         wf_source_called(&runner->mover);

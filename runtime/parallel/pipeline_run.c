@@ -29,6 +29,8 @@ static void reset(weft_pipeline *pipeline, uint64_t epoch) {
         wf_store(&counts->bytes, 0, WF_RELAXED);
         wf_store(&counts->remote, 0, WF_RELAXED);
         wf_store(&counts->busy_ns, 0, WF_RELAXED);
+        wf_store(&counts->watched_ns, 0, WF_RELAXED);
+        wf_store(&counts->slept_ns, 0, WF_RELAXED);
         counts->timed_at = 0; /* read by who gets a token afterwards */
         counts->weight = 1;
     }
@@ -39,7 +41,9 @@ static void reset(weft_pipeline *pipeline, uint64_t epoch) {
     pipeline->failure = WEFT_OK;
     pipeline->finished = pipeline->dropped = 0;
     pipeline->interrupted = pipeline->canceled = pipeline->marked = pipeline->discard = false;
-    pipeline->lent = 0;
+    pipeline->lent = pipeline->most = 0;
+    wf_store(&pipeline->waits_since, 0, WF_RELAXED);
+    wf_store(&pipeline->source_waits_ns, 0, WF_RELAXED);
 }
 
 /* The nearest node that has tokens. */
@@ -65,7 +69,8 @@ weft_status weft_pipeline_start(weft_pipeline *pipeline, uint64_t epoch) {
         reset(pipeline, epoch);
         pipeline->started = true;
         wf_store(&pipeline->running, 1, WF_RELAXED);
-        wf_store(&pipeline->source, 0, WF_SEQ_CST); /* release: what was set is visible to who calls the source */
+        /* release: what was set is visible to who calls the source */
+        wf_fetch_and(&pipeline->source, WF_SOURCE_PAUSED, WF_SEQ_CST);
         if (pipeline->stages[0].own.threads)
             pthread_cond_broadcast(&pipeline->token_free);
     }
@@ -178,6 +183,32 @@ static void stop_all(weft_pipeline *pipeline, weft_status status, const char *te
 void weft_pipeline_cancel(weft_pipeline *pipeline) {
     if (pipeline)
         stop_all(pipeline, WEFT_ECANCELED, "the pipeline was canceled");
+}
+
+void wf_source_kick(weft_pipeline *pipeline) {
+    if (!pipeline->stages[0].own.threads) {
+        if (!wf_load(&pipeline->source, WF_SEQ_CST))
+            wf_pipeline_offer_or_fail(first_node(pipeline));
+        return;
+    }
+    pthread_mutex_lock(&pipeline->lock);
+    pthread_cond_broadcast(&pipeline->token_free);
+    pthread_mutex_unlock(&pipeline->lock);
+}
+
+void weft_pipeline_pause(weft_pipeline *pipeline) {
+    if (pipeline)
+        wf_fetch_or(&pipeline->source, WF_SOURCE_PAUSED, WF_SEQ_CST);
+}
+
+void weft_pipeline_resume(weft_pipeline *pipeline) {
+    if (pipeline && (wf_fetch_and(&pipeline->source, ~WF_SOURCE_PAUSED, WF_SEQ_CST) & WF_SOURCE_PAUSED))
+        wf_source_kick(pipeline);
+}
+
+void weft_pipeline_wake(weft_pipeline *pipeline) {
+    if (pipeline && wf_source_wake(&pipeline->source, &pipeline->wakes))
+        wf_source_kick(pipeline);
 }
 
 void wf_pipeline_abandon(weft_pipeline *pipeline, weft_status status) {

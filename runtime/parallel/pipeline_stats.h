@@ -17,6 +17,9 @@ struct wf_stage_counts {
     wf_atomic_u64 bytes;                  /* W */
     wf_atomic_u64 remote;                 /* W: calls away from the token's home */
     wf_atomic_u64 busy_ns;                /* W */
+    wf_atomic_u64 watched_ns;             /* W: calls that were watched for sleep */
+    wf_atomic_u64 slept_ns;               /* W: of that, asleep */
+    uint64_t unwatched_ns;                /* O: since the last that was */
     uint64_t timed_at;                    /* O: the call that is timed next */
     uint32_t weight;                      /* O: calls that it stands for */
     bool begun;                           /* O: begin() has succeeded; read by destroy */

@@ -87,6 +87,8 @@ static void run_source(struct wf_stage_thread *self, struct wf_token *token) {
     token->face.thread = self->number;
     wf_stage_call(&pipeline->stages[0], self->counts, token);
     bool used = wf_source_used(pipeline, token);
+    if (used)
+        wf_source_waits(pipeline);
     if (pipeline->gathers)
         wf_source_called(&mover);
     if (!used) {

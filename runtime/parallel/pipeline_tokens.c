@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "memory/scratch.h"
 #include "parallel/pipeline_gather.h"
@@ -69,6 +70,7 @@ weft_status wf_tokens_make(weft_pipeline *pipeline, const weft_pipeline_options 
         pipeline->record_count++;
     }
     wf_store(&pipeline->free_count, pipeline->record_count, WF_RELAXED);
+    wf_store(&pipeline->plain_free, pipeline->token_count, WF_RELAXED);
     return status;
 }
 
@@ -77,6 +79,17 @@ void wf_tokens_release(weft_pipeline *pipeline) {
         wf_token_strip(&pipeline->tokens[i], true);
     free(pipeline->tokens);
     pipeline->tokens = NULL;
+}
+
+void wf_source_waits(weft_pipeline *pipeline) {
+    if (!wf_load(&pipeline->plain_free, WF_RELAXED) && !wf_load(&pipeline->source, WF_RELAXED))
+        wf_store(&pipeline->waits_since, wf_now_ns(), WF_RELAXED);
+}
+
+void wf_source_waits_no_more(weft_pipeline *pipeline) {
+    uint64_t since = wf_load(&pipeline->waits_since, WF_RELAXED);
+    if (since && wf_cas(&pipeline->waits_since, &since, 0, WF_RELAXED, WF_RELAXED))
+        wf_fetch_add(&pipeline->source_waits_ns, wf_now_ns() - since, WF_RELAXED);
 }
 
 bool wf_source_admit(weft_pipeline *pipeline) {
@@ -116,6 +129,9 @@ struct wf_token *wf_tokens_take(weft_pipeline *pipeline, struct wf_pipeline_node
     if (!token || !wf_source_admit(pipeline))
         return NULL;
     node->free = wf_token_of(token->gated.next);
+    uint32_t left = wf_load(&pipeline->plain_free, WF_RELAXED) - 1, used = pipeline->token_count - left;
+    wf_store(&pipeline->plain_free, left, WF_RELAXED);
+    pipeline->most = used > pipeline->most ? used : pipeline->most;
     wf_store(&node->free_count, wf_load(&node->free_count, WF_RELAXED) - 1, WF_SEQ_CST);
     wf_store(&pipeline->free_count, wf_load(&pipeline->free_count, WF_RELAXED) - 1, WF_SEQ_CST);
     return token;
@@ -136,6 +152,8 @@ static struct wf_token *put_free(weft_pipeline *pipeline, struct wf_token *token
         waiting = wf_batch_free(token);
     } else if (!token->marker) {
         struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
+        wf_store(&pipeline->plain_free, wf_load(&pipeline->plain_free, WF_RELAXED) + 1, WF_RELAXED);
+        wf_source_waits_no_more(pipeline);
         token->gated.next = wf_gated_of(node->free);
         node->free = token;
         /* seq_cst: then its freer looks at the source */
@@ -185,16 +203,24 @@ weft_status weft_token_drop(weft_token *face) {
     return status;
 }
 
-weft_status weft_token_end(weft_token *face) {
-    weft_status status = check(face, "weft_token_end()");
+/* What only the source may say. */
+static weft_status say(weft_token *face, enum wf_verdict verdict, const char *call) {
+    weft_status status = check(face, call);
     if (status)
         return status;
     struct wf_token *token = wf_token_behind(face);
-    if (!token->stage) {
-        token->verdict = WF_VERDICT_END;
-        return WEFT_OK;
-    }
-    return weft_token_fail(face, WEFT_EINVAL, "weft_token_end() is for the first stage only: use weft_token_drop()");
+    if (token->stage)
+        return weft_token_fail(face, WEFT_EINVAL, "%s is for the first stage only", call);
+    token->verdict = (uint8_t)verdict;
+    return WEFT_OK;
+}
+
+weft_status weft_token_end(weft_token *face) {
+    return say(face, WF_VERDICT_END, "weft_token_end()");
+}
+
+weft_status weft_token_stall(weft_token *face) {
+    return say(face, WF_VERDICT_STALL, "weft_token_stall()");
 }
 
 weft_status weft_token_fail(weft_token *face, weft_status status, const char *format, ...) {

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "graph_ring", "summary", "versions", "pipeline_gate", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop", "graph", "future"]  # the cheap ones first
+PROGRAMS = ["deque", "ready_queue", "graph_ring", "summary", "versions", "pipeline_gate", "pipeline_source", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop", "graph", "future"]  # the cheap ones first
 WORLD = {"watch", "park", "join", "group", "room", "seat", "loop", "graph", "future"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -74,6 +74,8 @@ TEXT = [
     ("a version is given back without a look at its readers", "array/versions.h", "if (ordered && !wf_version_is_read(versions, slot))", "if (ordered)", "versions"),
     ("readers are looked at without a membarrier", "array/versions.h", "(versions->fenced || wf_membarrier())", "true", "versions"),
     ("a worker that reads does not look again what is current", "array/versions.h", "if (WF_LIKELY(wf_load(&versions->current, WF_ACQUIRE) == slot))", "if (wf_load(&versions->current, WF_ACQUIRE) < WF_VERSIONS)", "versions"),
+    ("a source that stalls does not look for a wake", "parallel/pipeline_source.h",
+     "    if (wf_load(wakes, WF_RELAXED) != begun)\n        wf_fetch_and(source, ~WF_SOURCE_STALLED, WF_RELAXED);\n", "    (void)wakes, (void)begun;\n", "pipeline_source"),
     ("the watch sleeps without the last look at work", "scheduler/watch.c", "    if (!all_idle())\n        wf_watch_wake();\n", "", "watch"),
     ("who is woken wakes no watch", "scheduler/worker.c", "    wf_watch_stir();\n}", "}", "watch"),
     ("who stays awake wakes no watch", "scheduler/worker.c", "        wf_watch_stir();\n        return;", "        return;", "watch"),

@@ -1,7 +1,7 @@
 /*
- * Pipelines of random shape on random pools: kinds of stages, threads, drops, failures and cancels, several at once, inside tasks and from
- * outside. Conservation: each stage runs once on each index that comes to it, ORDERED ones in order, SERIAL ones on one at a time; what
- * was started has finished or was dropped; of a run that fails, all that came before is finished.
+ * Pipelines of random shape on random pools: kinds of stages, threads, drops, failures, cancels, pauses and stalls, several at once,
+ * inside tasks and from outside. Conservation: each stage runs once on each index that comes to it, ORDERED ones in order, SERIAL ones
+ * on one at a time; what was started has finished or was dropped; of a run that fails, all that came before is finished.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -32,7 +32,9 @@ struct line {
     uint64_t length;     /* tokens of the source */
     uint64_t fails_at;   /* an index, in some middle stage; UINT64_MAX: none does */
     uint64_t cancels_at; /* the same */
-    _Atomic(uint64_t) filled, finished, drops;
+    bool stalls;         /* the source, now and then; `nudge` wakes it */
+    _Atomic(bool) over;
+    _Atomic(uint64_t) calls, filled, finished, drops;
     weft_pipeline *pipeline;
 };
 
@@ -57,6 +59,10 @@ static weft_status run_stage(void *arg, weft_token *token) {
     weft_stage_kind kind = line->stages[stage->number].kind;
     CHECK(token->index < 2 * MOST);
     CHECK(atomic_fetch_add(&stage->inside, 1) == 0 || kind == WEFT_STAGE_PARALLEL);
+    if (!stage->number && line->stalls && atomic_fetch_add(&line->calls, 1) % 16 == 3) {
+        atomic_fetch_sub(&stage->inside, 1);
+        return weft_token_stall(token);
+    }
     if (!stage->number && atomic_fetch_add(&line->filled, 1) >= line->length) {
         atomic_fetch_sub(&stage->inside, 1);
         return weft_token_end(token);
@@ -91,6 +97,7 @@ static void draw(struct line *line, weft_pool *pool, uint64_t *random) {
     line->count = 2 + wf_rng_below(random, STAGES - 1);
     line->tokens = wf_rng_below(random, 4) ? 1 + wf_rng_below(random, 9) : 1 + wf_rng_below(random, 40);
     line->length = wf_rng_below(random, MOST);
+    line->stalls = wf_rng_below(random, 3) == 0;
     unsigned threads = wf_rng_below(random, 2) ? 4 : 40; /* one stage in so many has its own */
     for (unsigned s = 0; s < line->count; s++) {
         weft_stage_kind kind = (weft_stage_kind)wf_rng_below(random, 3);
@@ -147,14 +154,36 @@ static void check_run(const struct line *line, weft_status status) {
     check_tokens(line, status);
 }
 
+/* Wakes the source, also for nothing, and pauses it. */
+static void *nudge(void *arg) {
+    struct line *line = arg;
+    uint64_t random = line->seed;
+    while (!line->over) {
+        weft_pipeline_wake(line->pipeline);
+        sched_yield();
+        if (wf_rng_below(&random, 4))
+            continue;
+        weft_pipeline_pause(line->pipeline);
+        sched_yield();
+        weft_pipeline_resume(line->pipeline);
+    }
+    return NULL;
+}
+
 static void run_line(void *arg) {
     struct line *line = arg;
     weft_pipeline_options options = {WEFT_PIPELINE_OPTIONS_INIT, .token_bytes = sizeof(uint64_t)};
     CHECK(!weft_pipeline_create(&line->pipeline, line->pool, line->stages, line->count, line->tokens, &options));
+    pthread_t nudger;
+    line->over = false;
+    CHECK(!line->stalls || !pthread_create(&nudger, NULL, nudge, line));
     for (int again = 0; again < 3; again++) {
         forget(line);
         check_run(line, weft_pipeline_run(line->pipeline, (uint64_t)again));
     }
+    line->over = true;
+    if (line->stalls)
+        pthread_join(nudger, NULL);
     CHECK(!weft_pipeline_destroy(line->pipeline));
 }
 

@@ -1,4 +1,4 @@
-/* parallel/pipeline*: how runs end that do not go well: failure, cancel, closed pools; and what is refused. */
+/* parallel/pipeline*: how runs end that do not go well: failure, cancel, closed pools; runs that pause; stages that sleep; and what is refused. */
 #include "pipeline.h"
 
 #define FAILS_AT 117
@@ -225,5 +225,146 @@ Test(pipeline_ends, refuses_what_cannot_run_and_says_why, .timeout = 60) {
     weft_stage_stats stats;
     cr_assert_eq(weft_pipeline_stage_stats(pipeline, 1, &stats), WEFT_EINVAL);
     weft_pipeline_cancel(pipeline); /* nothing runs */
+    end_all();
+}
+
+Test(pipeline_ends, a_pause_keeps_the_source_from_being_called, .timeout = 60) {
+    for (unsigned threads = 0; threads < 2; threads++) {
+        make_pool(0);
+        make((weft_stage[]){stage("endless", endless, 0, WEFT_STAGE_ORDERED, threads),
+                            stage("pass", pass, 0, WEFT_STAGE_PARALLEL, 0)},
+             2, 4, NULL);
+        begin_run(0);
+        weft_pipeline_pause(pipeline);
+        cr_assert_eq(weft_pipeline_start(pipeline, 0), WEFT_OK);
+        weft_pipeline_stats stats = {0};
+        for (uint64_t before = 0; before < 5; before++) {
+            weft_pipeline_resume(pipeline);
+            weft_pipeline_resume(pipeline);
+            while (run.filled < (before + 1) * 50)
+                sched_yield();
+            weft_pipeline_pause(pipeline);
+            do { /* a call that had begun may end */
+                sched_yield();
+                cr_assert_eq(weft_pipeline_get_stats(pipeline, &stats), WEFT_OK);
+            } while (stats.started != stats.finished || stats.started < run.filled);
+            uint64_t filled = run.filled;
+            for (int i = 0; i < 200; i++)
+                sched_yield();
+            cr_assert_leq(run.filled, filled + 1);
+            run.filled = (before + 1) * 50;
+        }
+        weft_pipeline_cancel(pipeline); /* while it is paused */
+        cr_assert_eq(weft_pipeline_wait(pipeline), WEFT_ECANCELED);
+        weft_pipeline_pause(NULL);
+        weft_pipeline_resume(NULL);
+        weft_pipeline_wake(NULL);
+        end_all();
+    }
+}
+
+/* What a source has, put there by another thread. */
+static _Atomic(uint64_t) there, used;
+static _Atomic(bool) no_more;
+
+static weft_status take(void *arg, weft_token *token) {
+    (void)arg;
+    bool last = no_more; /* before the look: what comes later is followed by a wake */
+    if (used < there) {
+        used++;
+        return WEFT_OK;
+    }
+    return last ? weft_token_end(token) : weft_token_stall(token);
+}
+
+static void *feed(void *arg) {
+    (void)arg;
+    for (int i = 0; i < 2000; i++) {
+        there++;
+        weft_pipeline_wake(pipeline);
+        if (i % 50 == 0)
+            usleep(100);
+    }
+    no_more = true;
+    weft_pipeline_wake(pipeline);
+    return NULL;
+}
+
+Test(pipeline_ends, a_source_that_stalls_is_called_again_when_it_is_woken, .timeout = 60) {
+    for (unsigned i = 0; i < 4; i++) {
+        pthread_t feeder;
+        make_pool(i % 2);
+        make((weft_stage[]){stage("take", take, 0, WEFT_STAGE_ORDERED, i / 2), stage("see", pass, 0, WEFT_STAGE_PARALLEL, 0),
+                            stage("keep", keep, 0, WEFT_STAGE_ORDERED, 0)},
+             3, 4, NULL);
+        begin_run(0);
+        there = used = no_more = 0;
+        cr_assert_eq(weft_pipeline_start(pipeline, 0), WEFT_OK);
+        cr_assert_eq(pthread_create(&feeder, NULL, feed, NULL), 0);
+        cr_assert_eq(weft_pipeline_wait(pipeline), WEFT_OK, "%s", weft_error_detail());
+        pthread_join(feeder, NULL);
+        cr_assert_eq(run.kept, 2000);
+        for (uint64_t k = 0; k < 2000; k++)
+            cr_assert_eq(run.order[k], k);
+        end_all();
+    }
+}
+
+static weft_status stall_too_late(void *arg, weft_token *token) {
+    (void)arg;
+    return weft_token_stall(token);
+}
+
+Test(pipeline_ends, only_the_source_may_stall, .timeout = 60) {
+    make_pool(0);
+    make((weft_stage[]){stage("fill", fill, 0, WEFT_STAGE_ORDERED, 0), stage("late", stall_too_late, 0, WEFT_STAGE_PARALLEL, 0)},
+         2, 4, NULL);
+    begin_run(10);
+    cr_assert_eq(weft_pipeline_run(pipeline, 0), WEFT_EINVAL);
+    cr_assert(strstr(weft_error_detail(), "weft_token_stall() is for the first stage only"), "%s", weft_error_detail());
+    end_all();
+}
+
+static weft_status nap(void *arg, weft_token *token) {
+    usleep(2000);
+    return see(arg, token);
+}
+
+static weft_status compute(void *arg, weft_token *token) {
+    for (volatile int i = 0; i < 300000; i++)
+        ;
+    return see(arg, token);
+}
+
+Test(pipeline_ends, tells_which_stage_sleeps_on_the_pool, .timeout = 60) {
+    make_pool(0);
+    make((weft_stage[]){stage("fill", fill, 0, WEFT_STAGE_ORDERED, 0), stage("nap", nap, 1, WEFT_STAGE_PARALLEL, 0),
+                        stage("compute", compute, 2, WEFT_STAGE_ORDERED, 0), stage("nap apart", nap, 3, WEFT_STAGE_PARALLEL, 2)},
+         4, 4, NULL);
+    begin_run(60);
+    cr_assert_eq(weft_pipeline_run(pipeline, 0), WEFT_OK);
+    weft_stage_stats naps, computes, apart;
+    cr_assert_eq(weft_pipeline_stage_stats(pipeline, 1, &naps), WEFT_OK);
+    cr_assert_eq(weft_pipeline_stage_stats(pipeline, 2, &computes), WEFT_OK);
+    cr_assert_eq(weft_pipeline_stage_stats(pipeline, 3, &apart), WEFT_OK);
+    cr_assert(naps.blocks);
+    cr_assert_geq(naps.blocked_ns, naps.busy_ns / 2);
+    cr_assert_leq(naps.blocked_ns, naps.busy_ns);
+    cr_assert(!computes.blocks);
+    cr_assert(!apart.blocks); /* it has threads of its own, and is not watched */
+    cr_assert_eq(apart.blocked_ns, 0);
+    end_all();
+}
+
+Test(pipeline_ends, tells_how_long_the_source_waits_for_tokens, .timeout = 60) {
+    make_pool(0);
+    make((weft_stage[]){stage("fill", fill, 0, WEFT_STAGE_ORDERED, 1), stage("nap", nap, 1, WEFT_STAGE_PARALLEL, 1)}, 2, 2, NULL);
+    begin_run(20);
+    cr_assert_eq(weft_pipeline_run(pipeline, 0), WEFT_OK);
+    weft_pipeline_stats stats;
+    cr_assert_eq(weft_pipeline_get_stats(pipeline, &stats), WEFT_OK);
+    cr_assert_geq(stats.source_waits_ns, 10 * 1000000);
+    cr_assert_leq(stats.source_waits_ns, stats.elapsed_ns);
+    cr_assert_eq(stats.tokens_most, 2);
     end_all();
 }
