@@ -10,7 +10,6 @@ struct outcome {
     const char *problem; /* NULL: it is in a shard; else static, or text */
     char text[120];      /* a problem's detail */
     uint32_t width, height;
-    uint64_t shard, row;
 };
 
 struct files {

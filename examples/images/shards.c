@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,24 +39,6 @@ static bool remove_old(struct shards *shards, const char *path) {
     return removed;
 }
 
-bool shards_open(struct shards *shards, const char *path) {
-    *shards = (struct shards){.directory = -1};
-    if (mkdir(path, 0777) != 0 && errno != EEXIST)
-        return fail(shards, "make the directory", path);
-    shards->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (shards->directory < 0)
-        return fail(shards, "open the directory", path);
-    if (!remove_old(shards, path))
-        return false;
-    int index = openat(shards->directory, "index.tsv", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    shards->index = index >= 0 ? fdopen(index, "w") : NULL;
-    if (!shards->index && index >= 0)
-        close(index);
-    if (!shards->index || fputs("shard\trow\twidth\theight\tfile\n", shards->index) < 0 || fflush(shards->index) != 0)
-        return fail(shards, "write", "index.tsv");
-    return true;
-}
-
 static bool write_all(int file, const void *bytes, size_t count) {
     for (size_t done = 0; done < count;) {
         ssize_t wrote = write(file, (const char *)bytes + done, count - done);
@@ -65,6 +48,23 @@ static bool write_all(int file, const void *bytes, size_t count) {
             return false;
         done += (size_t)wrote;
     }
+    return true;
+}
+
+bool shards_open(struct shards *shards, const char *path) {
+    static const char head[] = "shard\trow\twidth\theight\tfile\n";
+    *shards = (struct shards){.directory = -1, .index = -1};
+    if (mkdir(path, 0777) != 0 && errno != EEXIST)
+        return fail(shards, "make the directory", path);
+    shards->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (shards->directory < 0)
+        return fail(shards, "open the directory", path);
+    if (!remove_old(shards, path))
+        return false;
+    shards->index = openat(shards->directory, "index.tsv", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+    if (shards->index < 0 || !write_all(shards->index, head, sizeof head - 1))
+        return fail(shards, "write", "index.tsv");
+    shards->index_bytes = sizeof head - 1;
     return true;
 }
 
@@ -88,16 +88,38 @@ static void write_path(FILE *file, const char *path) {
             putc(*path, file);
 }
 
-static bool write_lines(struct shards *shards, const struct files *files, const size_t *numbers, size_t count) {
-    for (size_t row = 0; row < count; row++) {
-        struct outcome *outcome = &files->outcomes[numbers[row]];
-        outcome->shard = shards->count;
-        outcome->row = row;
-        fprintf(shards->index, "%" PRIu64 "\t%zu\t%u\t%u\t", shards->count, row, outcome->width, outcome->height);
-        write_path(shards->index, files->paths[numbers[row]]);
-        putc('\n', shards->index);
+/* All lines of a shard, in one piece. Free() them; NULL: out of memory. */
+static char *make_lines(uint64_t shard, const struct files *files, const size_t *numbers, size_t count, size_t *bytes) {
+    char *lines = NULL;
+    FILE *file = open_memstream(&lines, bytes);
+    for (size_t row = 0; file && row < count; row++) {
+        const struct outcome *outcome = &files->outcomes[numbers[row]];
+        fprintf(file, "%" PRIu64 "\t%zu\t%u\t%u\t", shard, row, outcome->width, outcome->height);
+        write_path(file, files->paths[numbers[row]]);
+        putc('\n', file);
     }
-    return fflush(shards->index) == 0;
+    bool made = file && !ferror(file);
+    if ((!file || fclose(file) == 0) && made)
+        return lines;
+    free(lines);
+    return NULL;
+}
+
+/* When not all lines fit, those that were written go again, and then the shard, which nothing names any more. */
+static bool write_lines(struct shards *shards, const struct files *files, const size_t *numbers, size_t count,
+                        const char *shard) {
+    size_t bytes = 0;
+    char *lines = make_lines(shards->count, files, numbers, count, &bytes);
+    bool written = lines && write_all(shards->index, lines, bytes);
+    free(lines);
+    if (written) {
+        shards->index_bytes += (off_t)bytes;
+        return true;
+    }
+    fail(shards, "write", "index.tsv");
+    if (ftruncate(shards->index, shards->index_bytes) == 0)
+        unlinkat(shards->directory, shard, 0);
+    return false;
 }
 
 bool shards_write(struct shards *shards, const float *rows, size_t row_count, unsigned size, const struct files *files,
@@ -117,20 +139,18 @@ bool shards_write(struct shards *shards, const float *rows, size_t row_count, un
         unlinkat(shards->directory, temporary, 0);
         return false;
     }
-    if (!write_lines(shards, files, numbers, row_count)) {
-        fail(shards, "write", "index.tsv");
+    if (!write_lines(shards, files, numbers, row_count, name))
         return false;
-    }
     shards->count++;
     shards->bytes += sizeof header + bytes;
     return true;
 }
 
 bool shards_close(struct shards *shards) {
-    bool closed = !shards->index || fclose(shards->index) == 0 || fail(shards, "write", "index.tsv");
-    if (shards->directory >= 0)
-        close(shards->directory);
-    shards->index = NULL;
-    shards->directory = -1;
+    if (shards->directory < 0)
+        return true;
+    bool closed = shards->index < 0 || close(shards->index) == 0 || fail(shards, "write", "index.tsv");
+    close(shards->directory);
+    shards->directory = shards->index = -1;
     return closed;
 }

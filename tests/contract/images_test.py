@@ -160,6 +160,20 @@ def check_full_disk(images, whole):
         subprocess.run(["umount", mount], check=True)
 
 
+def check_full_index(images, whole):
+    """An index that ends in the middle of a shard's lines: it names all rows of the shards before, and nothing else is left."""
+    small, kept = ["--size", "2", "--resize", "2", whole], 2
+    clean, _ = images.run(*small)
+    complete = contents(clean)
+    lines = complete.pop("index.tsv").splitlines(True)
+    limit = len(b"".join(lines[:1 + kept * BATCH + BATCH // 2])) - 1
+    assert limit > max(map(len, complete.values())), "shards are larger than their index"
+    out, errors = images.run(*small, code=1, limit=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    assert "index.tsv" in errors and "File too large" in errors and "stage 'write'" in errors, errors
+    expected = dict(list(complete.items())[:kept], **{"index.tsv": b"".join(lines[:1 + kept * BATCH])})
+    assert contents(out) == expected, f"left: {list(contents(out))}, {contents(out)['index.tsv']}"
+
+
 def check_wrong_use(images, whole):
     for arguments, what in (([], "no input"), ([whole, "--size", "0"], "size"), ([whole, "--resize", "10"], "resize"),
                             ([whole, "--mean", "1,2"], "mean"), ([whole, "--deviation", "1,0,1"], "deviation"),
@@ -181,7 +195,8 @@ def main(program, reference):
         whole = images.folder / "whole"
         out, _ = images.run("--generate", COUNT, whole)
         assert len(list(whole.rglob("*.jpg"))) == COUNT and len(named(out)) == COUNT
-        for check in (check_widths, check_shuffle, check_drop_last, check_broken, check_full_disk, check_wrong_use):
+        for check in (check_widths, check_shuffle, check_drop_last, check_broken, check_full_disk, check_full_index,
+                      check_wrong_use):
             check(images, whole)
             print(f"passed: {check.__name__[6:]}", flush=True)
         check_reference(images, whole, reference)
