@@ -298,7 +298,8 @@ Test(pipeline_ends, a_source_that_stalls_is_called_again_when_it_is_woken, .time
                             stage("keep", keep, 0, WEFT_STAGE_ORDERED, 0)},
              3, 4, NULL);
         begin_run(0);
-        there = used = no_more = 0;
+        there = used = 0;
+        no_more = false;
         cr_assert_eq(weft_pipeline_start(pipeline, 0), WEFT_OK);
         cr_assert_eq(pthread_create(&feeder, NULL, feed, NULL), 0);
         cr_assert_eq(weft_pipeline_wait(pipeline), WEFT_OK, "%s", weft_error_detail());
