@@ -101,6 +101,32 @@ WEFT_API weft_status weft_pool_close(weft_pool *pool);
  */
 WEFT_API weft_status weft_pool_destroy(weft_pool *pool);
 
+/**
+ * Keep the workers awake between pieces of work, until weft_hot_end(): a loop or a task that comes milliseconds after the last one
+ * then begins at once and not when a thread has been woken. Sleeping workers are woken now. A worker that has found nothing to do for
+ * idle_us sleeps all the same, and stays awake again after the next work that wakes it.
+ *
+ * A worker sleeps earlier when something else runs on its CPU: another program (it was kept off the CPU for 0.2 ms), or a thread
+ * outside the pool that calls this, or a loop, on that CPU. A pool that does not spin (spin_us: a CPU quota, more workers than CPUs,
+ * WEFT_SPIN_NONE) does not stay awake either. weft_pool_effective() tells. A hot pool uses all of its CPUs: keep it hot for as long
+ * as work is about to come.
+ *
+ * @param idle_us  at most 1,000,000 microseconds; 0: 10,000. Of several that are in force the longest counts, until all have ended.
+ * @return WEFT_OK; WEFT_EINVAL: NULL, or idle_us too long; WEFT_ECLOSED; WEFT_EFORK; WEFT_EAGAIN: 2^32 - 1 are in force.
+ *
+ * Threads: any, concurrently, also tasks. Blocks: no. Allocates: no.
+ */
+WEFT_API weft_status weft_hot_begin(weft_pool *pool, uint32_t idle_us);
+
+/**
+ * End what one weft_hot_begin() began, on any thread. Workers that find nothing to do sleep after the pool's spin_us again.
+ *
+ * @return WEFT_OK; WEFT_EINVAL: NULL, or as many ends as begins already; WEFT_EFORK.
+ *
+ * Threads: any, concurrently, also tasks. Blocks: no.
+ */
+WEFT_API weft_status weft_hot_end(weft_pool *pool);
+
 /** Number of workers, those that rest included: ids are [0, this). It never changes. 0 for NULL. Threads: any. */
 WEFT_API unsigned weft_pool_workers(const weft_pool *pool);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "scheduler/hot.h"
 #include "scheduler/replan.h"
 #include "scheduler/watch.h"
 
@@ -105,8 +106,9 @@ static void describe_memory(const weft_pool *pool, weft_effective *lines) {
 
 static void describe_rest(const weft_pool *pool, weft_effective *lines) {
     set(lines, SPIN, ASKED, "before sleep");
-    set(lines, SPIN, GOT, "%" PRIu64 " us", pool->settings.spin_ns / 1000);
-    set(lines, SPIN, REASON, "%s", pool->settings.spin_reason);
+    uint64_t hot_us = pool->settings.spin_ns ? wf_hot_idle_ns(pool) / 1000 : 0;
+    set(lines, SPIN, GOT, "%" PRIu64 " us", hot_us > pool->settings.spin_ns / 1000 ? hot_us : pool->settings.spin_ns / 1000);
+    set(lines, SPIN, REASON, "%s", hot_us ? "hot: weft_hot_begin() asked for it" : pool->settings.spin_reason);
     if (pool->settings.stack_bytes) {
         set(lines, STACK, ASKED, "%zu bytes", pool->settings.stack_bytes);
         set(lines, STACK, GOT, "%zu bytes", pool->settings.stack_bytes);

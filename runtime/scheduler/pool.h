@@ -51,6 +51,7 @@ struct weft_pool {
     wf_atomic_u64 spin_ns;             /* A: of the settings; relaxed */
     wf_atomic_u64 wake_ns;             /* A: from a waker's TOKEN to the running worker, smoothed; 0: not known yet; relaxed */
     bool spin_measured;                /* I: nobody asked for a budget, so it follows wake_ns */
+    wf_atomic_u64 hot;                 /* A: {callers that want it hot, idle_us}; relaxed, see hot.h */
     wf_atomic_u32 active;              /* A: workers that do not rest; relaxed */
     unsigned worker_count, node_count; /* I */
     unsigned submit_limit;             /* I: of the settings, see room.h; 0: none */

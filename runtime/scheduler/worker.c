@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "scheduler/hot.h"
 #include "scheduler/pool.h"
 #include "scheduler/search.h"
 #include "scheduler/start.h"
@@ -91,26 +92,33 @@ static void pause_search(struct wf_worker *worker) {
             wf_cpu_relax();
 }
 
+/* Whether a worker that has looked for work in vain for `idle_ns`, and not in the last `gap_ns` of them, looks on. */
+static bool stays_awake(const struct wf_worker *worker, uint64_t idle_ns, uint64_t gap_ns) {
+    return !wf_load(&worker->give_way, WF_RELAXED) &&
+           (idle_ns < wf_pool_spin_ns(worker->pool) || wf_hot_goes_on(worker->pool, idle_ns, gap_ns));
+}
+
 /* Look for work until there is some; false: the worker is to rest, or the pool stops. The caller counts as a searcher before. */
 static bool search_on(struct wf_worker *worker, struct wf_found *found) {
     weft_pool *pool = worker->pool;
     struct wf_parking *parking = wf_parking_of(worker);
-    uint64_t deadline = 0;
+    uint64_t idle_since = 0, looked = 0;
     while (!wf_search(worker, found)) {
         if (wf_load(&pool->stop, WF_ACQUIRE) || rests(worker)) {
             wf_search_end(parking);
             return false;
         }
         uint64_t now = wf_now_ns();
-        if (!deadline)
-            deadline = now + wf_pool_spin_ns(pool);
-        if (now >= deadline || wf_load(&worker->give_way, WF_RELAXED)) {
+        if (!idle_since)
+            idle_since = looked = now;
+        if (!stays_awake(worker, now - idle_since, now - looked)) {
             wf_store(&worker->give_way, 0, WF_RELAXED);
             sleep_idle(worker);
-            deadline = 0;
+            idle_since = 0;
             worker->vain = 0;
             continue;
         }
+        looked = now;
         pause_search(worker);
     }
     worker->thorough = false;
