@@ -112,6 +112,9 @@ typedef struct weft_pipeline_options {
     size_t scratch_bytes; /**< limit of each token's arena (weft_scratch_set_limit()); 0: tokens have none */
     bool
         pull; /**< finished tokens wait, in the order of the last stage, until weft_pipeline_next() takes them; they count among the T */
+    bool
+        tune; /**< use only as many of the T as the throughput needs, found by trying others for some hundredths of a second each; what
+                    was found is kept from run to run. Not with `pull`. false: all */
 } weft_pipeline_options;
 
 #define WEFT_PIPELINE_OPTIONS_INIT .size = sizeof(weft_pipeline_options)
@@ -240,7 +243,7 @@ typedef struct weft_pipeline_stats {
     unsigned tokens_most;     /**< that existed at the same time */
     uint64_t stages_local;    /**< calls of stages on the pool's workers that ran on their token's home node */
     uint64_t stages_remote;   /**< and elsewhere */
-    unsigned tokens;          /**< T */
+    unsigned tokens;          /**< T; with `tune`, how many of them are in use now */
     unsigned bottleneck;      /**< the stage with the highest busy share */
     uint64_t token_bytes;     /**< memory of all tokens and batches: buffers, and present pages of their arenas */
 } weft_pipeline_stats;

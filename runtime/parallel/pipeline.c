@@ -103,6 +103,24 @@ static weft_status check_reach(weft_pipeline *pipeline) {
     return WEFT_OK;
 }
 
+/* The fewest tokens that fill the first batch, or get past the shuffles before it. */
+static size_t least_tokens(const weft_pipeline *pipeline) {
+    size_t held = 0;
+    for (unsigned i = 0; i < pipeline->count; i++) {
+        const weft_stage *stage = &pipeline->stages[i].face;
+        if (stage->kind == WEFT_STAGE_BATCH)
+            return held + stage->batch;
+        held += stage->kind == WEFT_STAGE_SHUFFLE ? stage->window : 0;
+    }
+    return held + 1;
+}
+
+/* As many tokens as can be worked on at once to begin with. */
+static void make_tuner(weft_pipeline *pipeline) {
+    unsigned workers = pipeline->participants, most = pipeline->token_count; /* stages' threads included */
+    wf_tune_init(&pipeline->tune, (unsigned)least_tokens(pipeline), workers, most);
+}
+
 static weft_status copy_names(weft_pipeline *pipeline) {
     size_t bytes = 0;
     for (unsigned i = 0; i < pipeline->count; i++)
@@ -200,6 +218,8 @@ static weft_status fill(weft_pipeline *pipeline, const weft_stage *stages, const
         status = make_pull(pipeline);
     if (!status)
         status = make_counts(pipeline);
+    if (!status && options->tune)
+        make_tuner(pipeline);
     return status ? status : wf_tokens_make(pipeline, options);
 }
 
@@ -234,6 +254,9 @@ weft_status weft_pipeline_create(weft_pipeline **out, weft_pool *pool, const wef
     weft_status status = check(out, pool, stages, count, tokens);
     if (!status)
         status = wf_options_copy(&known, sizeof known, options, "weft_pipeline_options");
+    if (!status && known.tune && known.pull)
+        status =
+            wf_fail(WEFT_EINVAL, "tune and pull cannot be together: tokens that somebody has taken count among those in use");
     if (status)
         return status;
     weft_pipeline *pipeline = make_lines(1, sizeof *pipeline);

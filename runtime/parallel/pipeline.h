@@ -7,6 +7,7 @@
  *   pipeline_gate.h      how they pass stages one at a time
  *   pipeline_source.h    whether the source may be called
  *   pipeline_tokens.c    their memory, those that are free, and what stages say of them
+ *   pipeline_tune.h      how many of them are used, found by trying
  *   pipeline_move.h      past gates, and where they wait for workers
  *   pipeline_gather.h    batches and shuffles
  *   pipeline_pull.c      finished ones that somebody takes
@@ -44,6 +45,7 @@
 #include "parallel/pipeline_gate.h"
 #include "parallel/pipeline_source.h"
 #include "parallel/pipeline_stats.h"
+#include "parallel/pipeline_tune.h"
 #include "scheduler/group.h"
 #include "weft/pipeline.h"
 
@@ -122,6 +124,9 @@ struct wf_pipeline_node {
     struct wf_token *first, *last; /* L: this lock. Ready, oldest first */
     wf_atomic_u32 ready;           /* A: written L; how many */
     struct wf_token *free;         /* L: the pipeline's lock */
+    struct wf_token *unused;       /* L: the same. Free, and put aside by the tuner */
+    unsigned used;                 /* L: the same. Tokens that are not */
+    unsigned tokens;               /* I */
     wf_atomic_u32 free_count;      /* A: written L: the pipeline's lock */
 };
 
@@ -168,8 +173,10 @@ struct weft_pipeline {
     unsigned lent;                         /* L: by weft_pipeline_next(), and not released */
     bool discard;                          /* L: nobody takes what is finished */
     wf_atomic_u32 pullers;                 /* A: that wait for a token; seq_cst, as helpers */
-    wf_atomic_u32 plain_free;              /* A: written L: of the tokens; relaxed: statistics */
+    wf_atomic_u32 plain_free;              /* A: written L: of the tokens that are used; relaxed: statistics */
     unsigned most;                         /* L: tokens that existed at the same time */
+    unsigned unused;                       /* L: tokens that the tuner has put aside */
+    struct wf_tune tune;                   /* L */
     wf_atomic_u64 waits_since;             /* A: since when the source waits for a token; 0: it does not; relaxed, as the next */
     wf_atomic_u64 source_waits_ns;         /* A */
     unsigned failed_segment;               /* L */
@@ -244,6 +251,9 @@ static inline void wf_token_over(struct wf_token *token) {
 /* It has been called and no token is free, or there is one again: how long that takes is told by statistics. */
 void wf_source_waits(weft_pipeline *pipeline);
 void wf_source_waits_no_more(weft_pipeline *pipeline);
+
+/* Under the lock: a run begins, so does a window of the tuner. */
+void wf_tune_begin(weft_pipeline *pipeline);
 
 /* Whether a call of the source may begin; counts it. Under the lock. */
 bool wf_source_admit(weft_pipeline *pipeline);

@@ -44,6 +44,7 @@ static void reset(weft_pipeline *pipeline, uint64_t epoch) {
     pipeline->lent = pipeline->most = 0;
     wf_store(&pipeline->waits_since, 0, WF_RELAXED);
     wf_store(&pipeline->source_waits_ns, 0, WF_RELAXED);
+    wf_tune_begin(pipeline);
 }
 
 /* The nearest node that has tokens. */

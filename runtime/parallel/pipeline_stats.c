@@ -172,7 +172,7 @@ static uint64_t bytes_of(const struct wf_token *tokens, unsigned count) {
 weft_status weft_pipeline_get_stats(weft_pipeline *pipeline, weft_pipeline_stats *stats) {
     if (!pipeline || !stats)
         return wf_fail(WEFT_EINVAL, "weft_pipeline_get_stats() needs a pipeline and a place for the numbers, got NULL");
-    *stats = (weft_pipeline_stats){.elapsed_ns = elapsed_ns(pipeline), .tokens = pipeline->token_count};
+    *stats = (weft_pipeline_stats){.elapsed_ns = elapsed_ns(pipeline)};
     read_participants(pipeline, stats);
     read_stages(pipeline, stats);
     stats->token_bytes = bytes_of(pipeline->tokens, pipeline->token_count);
@@ -182,6 +182,7 @@ weft_status weft_pipeline_get_stats(weft_pipeline *pipeline, weft_pipeline_stats
     stats->source_waits_ns = wf_load(&pipeline->source_waits_ns, WF_RELAXED);
     pthread_mutex_lock(&pipeline->lock);
     stats->tokens_most = pipeline->most;
+    stats->tokens = pipeline->token_count - pipeline->unused;
     stats->finished += pipeline->finished;
     stats->dropped += pipeline->dropped;
     pthread_mutex_unlock(&pipeline->lock);

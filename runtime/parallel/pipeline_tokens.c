@@ -45,6 +45,43 @@ void wf_token_strip(struct wf_token *token, bool buffer) {
     weft_scratch_release(token->face.scratch);
 }
 
+/* L: a token of the node that the source may get. */
+static void put_used(weft_pipeline *pipeline, struct wf_pipeline_node *node, struct wf_token *token) {
+    wf_store(&pipeline->plain_free, wf_load(&pipeline->plain_free, WF_RELAXED) + 1, WF_RELAXED);
+    wf_source_waits_no_more(pipeline);
+    token->gated.next = wf_gated_of(node->free);
+    node->free = token;
+    /* seq_cst: then its freer looks at the source */
+    wf_store(&node->free_count, wf_load(&node->free_count, WF_RELAXED) + 1, WF_SEQ_CST);
+}
+
+/* L: without a tuner all. */
+static unsigned wanted(const weft_pipeline *pipeline, const struct wf_pipeline_node *node) {
+    if (!pipeline->tune.most)
+        return node->tokens;
+    return (unsigned)(((uint64_t)pipeline->tune.now * node->tokens + pipeline->tune.most - 1) / pipeline->tune.most);
+}
+
+static void put_aside(weft_pipeline *pipeline, struct wf_pipeline_node *node, struct wf_token *token) {
+    token->gated.next = wf_gated_of(node->unused);
+    node->unused = token;
+    node->used--;
+    pipeline->unused++;
+}
+
+/* L: as many as the tuner wants. True: the source may get more than before, somebody has to see to it. */
+static bool use_more(weft_pipeline *pipeline, struct wf_pipeline_node *node) {
+    bool more = false;
+    struct wf_token *token;
+    for (unsigned want = wanted(pipeline, node); node->used < want && (token = node->unused); more = true) {
+        node->unused = wf_token_of(token->gated.next);
+        node->used++;
+        pipeline->unused--;
+        put_used(pipeline, node, token);
+    }
+    return more;
+}
+
 weft_status wf_tokens_make(weft_pipeline *pipeline, const weft_pipeline_options *options) {
     pipeline->tokens = wf_tokens_array(pipeline->token_count + 1);
     if (!pipeline->tokens)
@@ -56,10 +93,12 @@ weft_status wf_tokens_make(weft_pipeline *pipeline, const weft_pipeline_options 
         token->face.node = wf_tokens_home(pipeline, i, pipeline->token_count);
         status = wf_token_furnish(token, options->token_bytes, options->scratch_bytes);
         struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
-        token->gated.next = wf_gated_of(node->free);
-        node->free = token;
-        wf_fetch_add(&node->free_count, 1, WF_RELAXED); /* nobody knows the pipeline yet */
+        node->tokens++;
+        node->used++;
+        put_aside(pipeline, node, token);
     }
+    for (unsigned i = 0; i < pipeline->node_count; i++)
+        use_more(pipeline, &pipeline->nodes[i]); /* nobody knows the pipeline yet */
     pipeline->record_count = pipeline->token_count;
     for (unsigned s = 0; s < pipeline->count; s++)
         pipeline->record_count += pipeline->stages[s].gather ? pipeline->stages[s].gather->batch_count : 0;
@@ -70,7 +109,6 @@ weft_status wf_tokens_make(weft_pipeline *pipeline, const weft_pipeline_options 
         pipeline->record_count++;
     }
     wf_store(&pipeline->free_count, pipeline->record_count, WF_RELAXED);
-    wf_store(&pipeline->plain_free, pipeline->token_count, WF_RELAXED);
     return status;
 }
 
@@ -129,7 +167,7 @@ struct wf_token *wf_tokens_take(weft_pipeline *pipeline, struct wf_pipeline_node
     if (!token || !wf_source_admit(pipeline))
         return NULL;
     node->free = wf_token_of(token->gated.next);
-    uint32_t left = wf_load(&pipeline->plain_free, WF_RELAXED) - 1, used = pipeline->token_count - left;
+    uint32_t left = wf_load(&pipeline->plain_free, WF_RELAXED) - 1, used = pipeline->token_count - pipeline->unused - left;
     wf_store(&pipeline->plain_free, left, WF_RELAXED);
     pipeline->most = used > pipeline->most ? used : pipeline->most;
     wf_store(&node->free_count, wf_load(&node->free_count, WF_RELAXED) - 1, WF_SEQ_CST);
@@ -145,6 +183,31 @@ void wf_token_clean_scratch(struct wf_token *token) {
     weft_scratch_reset(token->face.scratch);
 }
 
+void wf_tune_begin(weft_pipeline *pipeline) {
+    pipeline->tune.begin_ns = wf_now_ns();
+    pipeline->tune.begin_index = wf_load(&pipeline->next_index, WF_RELAXED);
+    pipeline->tune.begin_waits_ns = wf_load(&pipeline->source_waits_ns, WF_RELAXED);
+}
+
+/* L: a token has come free. True: as use_more(). */
+static bool tune(weft_pipeline *pipeline) {
+    struct wf_tune *tune = &pipeline->tune;
+    uint64_t started = wf_load(&pipeline->next_index, WF_RELAXED) - tune->begin_index, now = wf_now_ns();
+    /* a source that is stopped, paused or has nothing tells nothing */
+    if (wf_load(&pipeline->source, WF_RELAXED))
+        wf_tune_begin(pipeline);
+    else if (now - tune->begin_ns > tune->window_ns && started >= 2 * (uint64_t)tune->now) {
+        double window_ns = (double)(now - tune->begin_ns);
+        uint64_t waits_ns = wf_load(&pipeline->source_waits_ns, WF_RELAXED) - tune->begin_waits_ns;
+        wf_tune_step(tune, (double)started / window_ns, (double)waits_ns / window_ns);
+        wf_tune_begin(pipeline);
+    }
+    bool more = false;
+    for (unsigned i = 0; i < pipeline->node_count; i++)
+        more = use_more(pipeline, &pipeline->nodes[i]) || more;
+    return more;
+}
+
 /* L */
 static struct wf_token *put_free(weft_pipeline *pipeline, struct wf_token *token) {
     struct wf_token *waiting = NULL;
@@ -152,12 +215,10 @@ static struct wf_token *put_free(weft_pipeline *pipeline, struct wf_token *token
         waiting = wf_batch_free(token);
     } else if (!token->marker) {
         struct wf_pipeline_node *node = &pipeline->nodes[token->face.node];
-        wf_store(&pipeline->plain_free, wf_load(&pipeline->plain_free, WF_RELAXED) + 1, WF_RELAXED);
-        wf_source_waits_no_more(pipeline);
-        token->gated.next = wf_gated_of(node->free);
-        node->free = token;
-        /* seq_cst: then its freer looks at the source */
-        wf_store(&node->free_count, wf_load(&node->free_count, WF_RELAXED) + 1, WF_SEQ_CST);
+        if (node->used > wanted(pipeline, node))
+            put_aside(pipeline, node, token); /* the others are enough */
+        else
+            put_used(pipeline, node, token);
     }
     wf_store(&pipeline->free_count, wf_load(&pipeline->free_count, WF_RELAXED) + 1, WF_SEQ_CST);
     return waiting;
@@ -171,6 +232,7 @@ static void free_token(weft_pipeline *pipeline, struct wf_token *token, bool fin
     pipeline->dropped += dropped;
     struct wf_token *waiting = put_free(pipeline, token);
     bool over = wf_pipeline_over(pipeline), pull = pipeline->pull;
+    bool more = pipeline->tune.most && !over && tune(pipeline);
     if (pipeline->stages[0].own.threads)
         pthread_cond_signal(&pipeline->token_free);
     pthread_mutex_unlock(&pipeline->lock);
@@ -182,6 +244,8 @@ static void free_token(weft_pipeline *pipeline, struct wf_token *token, bool fin
         wf_pipeline_wake(pipeline);
     else if (pull)
         wf_pull_wake(pipeline);
+    if (more)
+        wf_source_kick(pipeline);
 }
 
 void wf_token_free(weft_pipeline *pipeline, struct wf_token *token) {

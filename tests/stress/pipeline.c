@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "parallel/pipeline.h"
 #include "stress.h"
 #include "weft.h"
 
@@ -172,8 +173,9 @@ static void *nudge(void *arg) {
 
 static void run_line(void *arg) {
     struct line *line = arg;
-    weft_pipeline_options options = {WEFT_PIPELINE_OPTIONS_INIT, .token_bytes = sizeof(uint64_t)};
+    weft_pipeline_options options = {WEFT_PIPELINE_OPTIONS_INIT, .token_bytes = sizeof(uint64_t), .tune = line->seed % 3 == 0};
     CHECK(!weft_pipeline_create(&line->pipeline, line->pool, line->stages, line->count, line->tokens, &options));
+    line->pipeline->tune.window_ns = 0; /* as often as it comes */
     pthread_t nudger;
     line->over = false;
     CHECK(!line->stalls || !pthread_create(&nudger, NULL, nudge, line));
