@@ -22,6 +22,7 @@
 #include "weft/plan.h"
 #include "weft/pool.h"
 #include "weft/scratch.h"
+#include "weft/sequence.h"
 #include "weft/sort.h"
 #include "weft/status.h"
 #include "weft/task.h"

@@ -25,6 +25,7 @@ PUBLIC = {
     "weft/graph.h": "parallel",
     "weft/loop.h": "parallel",
     "weft/algorithm.h": "parallel",
+    "weft/sequence.h": "parallel",
     "weft/sort.h": "parallel",
     "weft/pipeline.h": "parallel",
     "weft/files.h": "parallel",

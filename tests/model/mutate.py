@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ["deque", "ready_queue", "graph_ring", "summary", "versions", "pipeline_gate", "pipeline_source", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop", "graph", "future"]  # the cheap ones first
-WORLD = {"watch", "park", "join", "group", "room", "seat", "loop", "graph", "future"}
+PROGRAMS = ["deque", "ready_queue", "graph_ring", "summary", "versions", "pipeline_gate", "pipeline_source", "sequence", "depot", "inbox", "record_pool", "watch", "park", "join", "group", "room", "seat", "loop", "graph", "future"]  # the cheap ones first
+WORLD = {"watch", "park", "join", "group", "room", "seat", "loop", "graph", "future", "sequence"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # What survives, and why it is kept: (mutants as a regular expression, reason). "Order by ..." names the edge that does the work in C11
@@ -76,6 +76,9 @@ TEXT = [
     ("a worker that reads does not look again what is current", "array/versions.h", "if (WF_LIKELY(wf_load(&versions->current, WF_ACQUIRE) == slot))", "if (wf_load(&versions->current, WF_ACQUIRE) < WF_VERSIONS)", "versions"),
     ("a source that stalls does not look for a wake", "parallel/pipeline_source.h",
      "    if (wf_load(wakes, WF_RELAXED) != begun)\n        wf_fetch_and(source, ~WF_SOURCE_STALLED, WF_RELAXED);\n", "    (void)wakes, (void)begun;\n", "pipeline_source"),
+    ("a part does not wait for the step before", "parallel/sequence.h", "if (sequence->steps[*at - sequence->first].barrier &&", "if (false &&", "sequence"),
+    ("a member sleeps without the last look at the words", "parallel/sequence.c", "if (!announce(member, &signal) && !wait_help(NULL, member))", "if (!announce(member, &signal))", "sequence"),
+    ("who ends a step wakes nobody", "parallel/sequence.h", "        wf_waiters_wake(sequence);\n", "        return;\n", "sequence"),
     ("the watch sleeps without the last look at work", "scheduler/watch.c", "    if (!all_idle())\n        wf_watch_wake();\n", "", "watch"),
     ("who is woken wakes no watch", "scheduler/worker.c", "    wf_watch_stir();\n}", "}", "watch"),
     ("who stays awake wakes no watch", "scheduler/worker.c", "        wf_watch_stir();\n        return;", "        return;", "watch"),
@@ -293,7 +296,7 @@ def try_text(build, commands, percent, mutant):
         objects = [path for target in targets for path in build.glob(f"CMakeFiles/{target}.dir/**/*.o")]
         case = ROOT / "tests/model" / f"{program}.c"
         own = {"worker.c": ROOT / "tests/model/world.c", "pool.c": ROOT / "tests/model/world.c",
-               "watch.c": ROOT / "tests/model/watch.c"}.get(
+               "watch.c": ROOT / "tests/model/watch.c", "sequence.h": ROOT / "runtime/parallel/sequence.c"}.get(
             pathlib.Path(file).name, case if file.endswith(".h") else ROOT / "runtime" / file)
         replaced = compiled(build, commands, own, folder, file)
         links = [str(replaced), *(str(path) for path in objects if not is_object_of(path, own))]
