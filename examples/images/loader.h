@@ -1,6 +1,7 @@
 /*
- * The pipeline: read (own threads) -> decode -> resize -> write (own thread, in order). A file is a token: its bytes and pixels lie in the
- * token's arena, its planes in the token's buffer, all on the token's home node. The write stage gathers planes into a batch.
+ * The pipeline: read (own threads) -> decode -> resize -> [shuffle] -> batch -> write (own thread, in order). A file is a token: its bytes
+ * and pixels lie in the token's arena until it is resized, its planes in the token's buffer, all on the token's home node. The batch
+ * stage copies planes into the buffer of a batch.
  */
 #ifndef IMAGES_LOADER_H
 #define IMAGES_LOADER_H
@@ -11,7 +12,7 @@
 #include "files.h"
 #include "options.h"
 
-enum { LOADER_ERROR_BYTES = 256 };
+enum { LOADER_ERROR_BYTES = 256, LOADER_BATCHES = 2 };
 
 /** Take one batch: rows one behind the other, and which file each is. In order, one after the other, on a thread that may block. False: `error`
  * says why, and the run stops. */
@@ -25,12 +26,10 @@ struct loader {
     void *take_arg;
     struct progress *progress;
     weft_pool *pool;
-    struct jpeg_decoder **decoders; /* one per worker, made by it */
-    weft_array *batch_array;        /* where the batch lies */
-    float *rows;                    /* in it; the write stage's, as all down to `written` */
-    size_t *numbers;                /* which file each row is */
-    size_t row_count;
-    uint64_t written; /* images in batches that were taken */
+    struct jpeg_decoder **decoders;     /* one per worker, made by it */
+    weft_array *arrays[LOADER_BATCHES]; /* where batches lie, if somebody wants them in a certain place */
+    void *buffers[LOADER_BATCHES];      /* in them; NULL: on the batch's home node */
+    uint64_t written;                   /* images in batches that were taken; the write stage's */
     weft_pipeline *pipeline;
     unsigned tokens;                /* T */
     char error[LOADER_ERROR_BYTES]; /* after a run that failed: why */

@@ -16,6 +16,7 @@ enum {
     KEY_BYTES,
     KEY_DROP,
     KEY_SHUFFLE,
+    KEY_WINDOW,
     KEY_SEED,
     KEY_TOKENS,
     KEY_READERS,
@@ -41,9 +42,11 @@ static const struct argp_option known[] = {
     {"batch", 'b', "K", 0, "Images per shard (default: 64)", 3},
     {"drop-last", KEY_DROP, NULL, 0, "No shard of fewer images at the end", 3},
     {"shuffle", KEY_SHUFFLE, NULL, 0, "In random order (default: that of the file names)", 3},
-    {"seed", KEY_SEED, "N", 0, "Of the shuffle, and of what --generate makes (default: 1)", 3},
+    {"shuffle-window", KEY_WINDOW, "N", 0, "Hold N images back, and give out a random one of them for each that comes", 3},
+    {"seed", KEY_SEED, "N", 0, "Of the shuffles, and of what --generate makes (default: 1)", 3},
     {"workers", 'w', "N", 0, "Use at most N workers (default: one per core that the process may use)", 4},
-    {"tokens", 't', "T", 0, "Images on their way at once at most (default: 4 per worker and 1 per reader)", 4},
+    {"tokens", 't', "T", 0, "Images on their way at most, beside a batch and a window (default: 4 per worker and 1 per reader)",
+     4},
     {"readers", KEY_READERS, "N", 0, "Threads that read files (default: 2)", 4},
     {"node", KEY_NODE, "N", 0, "Batches lie on node N of the pool", 4},
     {"device", KEY_DEVICE, "ID", 0, "Batches lie near the PCI device with this bus id", 4},
@@ -105,6 +108,9 @@ static error_t parse_batches(int key, char *text, struct argp_state *state) {
     case KEY_SHUFFLE:
         o->shuffle = true;
         return 0;
+    case KEY_WINDOW:
+        o->window = whole_number(state, "shuffle-window", text, 1, 1 << 19);
+        return 0;
     case KEY_SEED:
         o->seed = whole_number(state, "seed", text, 0, UINT64_MAX);
         return 0;
@@ -154,7 +160,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         o->workers = (unsigned)whole_number(state, "workers", text, 1, 65536);
         return 0;
     case 't':
-        o->tokens = (unsigned)whole_number(state, "tokens", text, 1, 1 << 20);
+        o->tokens = (unsigned)whole_number(state, "tokens", text, 1, 1 << 18);
         return 0;
     case KEY_READERS:
         o->readers = (unsigned)whole_number(state, "readers", text, 1, 256);

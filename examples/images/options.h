@@ -23,7 +23,8 @@ struct options {
     const char *device;   /* PCI bus id that batches lie near; NULL: none */
     uint64_t generate;    /* images to make in paths[0]; 0: none */
     struct shape shape;
-    size_t batch; /* images */
+    size_t batch;  /* images */
+    size_t window; /* images that are held back to be shuffled; 0: none */
     uint64_t seed;
     uint64_t pixels;  /* of a file at most */
     uint64_t bytes;   /* of a file at most */

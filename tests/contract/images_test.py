@@ -92,6 +92,23 @@ def check_shuffle(images, whole):
     assert orders[1] != orders[2] and tuple(named(plain)) not in orders[1], "nothing was shuffled"
 
 
+def check_window(images, whole):
+    """A window shuffles as its seed says, and with the same seed the same bytes come out however many workers there are."""
+    plain, _ = images.run(whole)
+    found = {}
+    for seed in (1, 2):
+        for width in WIDTHS:
+            out, _ = images.run("--shuffle-window", "20", "--seed", seed, *width, whole)
+            assert rows(out) == rows(plain), "a shuffled run holds other images"
+            found.setdefault(seed, contents(out))
+            assert contents(out) == found[seed], f"{width} wrote something else"
+            shutil.rmtree(out)
+    orders = [found[seed]["index.tsv"] for seed in (1, 2)] + [contents(plain)["index.tsv"]]
+    assert len(set(orders)) == 3, "nothing was shuffled"
+    out, _ = images.run("--shuffle-window", COUNT * 2, "--shuffle", "--drop-last", whole)
+    assert len(named(out)) == COUNT - COUNT % BATCH
+
+
 def check_drop_last(images, whole):
     out, _ = images.run("--drop-last", whole)
     assert len(named(out)) == COUNT - COUNT % BATCH and COUNT % BATCH
@@ -177,7 +194,8 @@ def check_full_index(images, whole):
 def check_wrong_use(images, whole):
     for arguments, what in (([], "no input"), ([whole, "--size", "0"], "size"), ([whole, "--resize", "10"], "resize"),
                             ([whole, "--mean", "1,2"], "mean"), ([whole, "--deviation", "1,0,1"], "deviation"),
-                            ([whole, "--tokens", "0"], "tokens"), ([whole, "--node", "99"], "node"),
+                            ([whole, "--tokens", "0"], "tokens"), ([whole, "--shuffle-window", "0"], "shuffle-window"),
+                            ([whole, "--node", "99"], "node"),
                             ([whole, "--device", "zz"], "device"), ([whole, "--batch", "x"], "batch"),
                             ([images.folder / "nothing-here-but", "--node", "0", "--device", "0"], "--device")):
         _, errors = images.run(*arguments, code=64)
@@ -195,7 +213,7 @@ def main(program, reference):
         whole = images.folder / "whole"
         out, _ = images.run("--generate", COUNT, whole)
         assert len(list(whole.rglob("*.jpg"))) == COUNT and len(named(out)) == COUNT
-        for check in (check_widths, check_shuffle, check_drop_last, check_broken, check_full_disk, check_full_index,
+        for check in (check_widths, check_shuffle, check_window, check_drop_last, check_broken, check_full_disk, check_full_index,
                       check_wrong_use):
             check(images, whole)
             print(f"passed: {check.__name__[6:]}", flush=True)
